@@ -1,0 +1,128 @@
+"""What ``datasets/<zone>/<name>.yaml`` says: one dataset of the lake."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from lakewright.spec.base import Severity, Spec
+from lakewright.spec.expectations import Expectation
+from lakewright.spec.steps import Step
+
+__all__ = ["Column", "Dataset", "DatasetFile", "Incremental", "Scd2", "Write"]
+
+Scalar = str | int | float | bool
+
+
+class Column(Spec, kw_only=True):
+    """A column of the contract: its type, its rules and what is known about it.
+
+    ``type`` is a SQL type in DuckDB's spelling. ``format`` is the strptime format of a date or
+    time that arrives as text. ``min`` and ``max`` are inclusive; for dates they are ISO text.
+    ``severity`` overrides the dataset's ``on_violation`` for this column's rules.
+    """
+
+    type: str | None = None
+    description: str = ""
+    key: bool = False
+    required: bool = False
+    unique: bool = False
+    min: Scalar | None = None
+    max: Scalar | None = None
+    in_: tuple[Scalar, ...] | None = None
+    pattern: str | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    format: str | None = None
+    severity: Severity | None = None
+    pii: str | None = None
+    classification: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+class Scd2(Spec, kw_only=True):
+    """How ``mode: scd2`` keeps history. ``changed_at`` gives the time of a change; without it, the build's time."""
+
+    changed_at: str | None = None
+    track: tuple[str, ...] = ()
+    detect_deletes: bool = False
+
+
+class Write(Spec, kw_only=True):
+    """How rows reach the table.
+
+    ``append`` adds; ``overwrite`` replaces the partitions that the new rows touch, or the whole
+    table when it has none; ``merge`` updates by key and inserts the rest; ``scd2`` keeps every
+    version of a key with ``valid_from``, ``valid_to`` and ``is_current``. ``replace`` rebuilds
+    the whole table. ``partition_by`` takes a column or year(c), month(c), day(c), hour(c),
+    bucket(n, c). ``sort_by`` orders rows within files for skipping.
+    """
+
+    mode: Literal["append", "overwrite", "merge", "scd2", "replace"] | None = None
+    keys: tuple[str, ...] = ()
+    partition_by: tuple[str, ...] = ()
+    sort_by: tuple[str, ...] = ()
+    scd2: Scd2 = Scd2()
+
+
+class Incremental(Spec, kw_only=True):
+    """What counts as new. By default the batches of the upstream not yet seen.
+
+    ``column`` uses a cursor column of the upstream instead, re-reading ``lookback`` before the
+    last position. ``off`` reads everything each time.
+    """
+
+    column: str | None = None
+    lookback: str | None = None
+    enabled: bool = True
+
+
+class Retry(Spec, kw_only=True):
+    """``attempts`` in all, with ``wait`` before the second, growing by ``backoff`` each time."""
+
+    attempts: int = 3
+    wait: str = "1s"
+    backoff: float = 2.0
+
+
+class DatasetFile(Spec, kw_only=True):
+    """The keys of a dataset's YAML file."""
+
+    description: str = ""
+    owner: str = ""
+    tags: tuple[str, ...] = ()
+    from_: str | None = None
+    steps: tuple[Step, ...] = ()
+    columns: dict[str, Column] = {}
+    write: Write = Write()
+    incremental: Incremental = Incremental()
+    expect: tuple[Expectation, ...] = ()
+    on_violation: Severity | None = None
+    quality_threshold: float | None = None
+    compatibility: Literal["none", "backward", "forward", "full"] = "none"
+    on_drift: Literal["evolve", "ignore", "fail"] = "evolve"
+    audit_columns: bool = True
+    depends_on: tuple[str, ...] = ()
+    retry: Retry | None = None
+    timeout: str | None = None
+    retention: str | None = None
+
+
+class Dataset(Spec, kw_only=True):
+    """A dataset as the rest of the program sees it: its file, its place and its query.
+
+    Exactly one of ``file.from_``, ``sql`` and ``python`` says what it is made of. ``path`` is the
+    YAML file (or the query's, where there is no YAML), relative to the project's folder.
+    """
+
+    zone: str
+    name: str
+    file: DatasetFile
+    path: str
+    sql: str | None = None
+    sql_path: str | None = None
+    python: str | None = None
+
+    @property
+    def id(self) -> str:
+        """``zone.name``."""
+        return f"{self.zone}.{self.name}"

@@ -1,0 +1,149 @@
+"""What ``lakewright.yaml`` says, and the whole project as one immutable value."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from lakewright.spec.base import Severity, Spec
+from lakewright.spec.dataset import Dataset, Retry
+from lakewright.spec.sources import FileSource
+
+__all__ = [
+    "Defaults",
+    "Engine",
+    "Lake",
+    "Lineage",
+    "Project",
+    "ProjectFile",
+    "S3",
+    "Target",
+    "UnitTest",
+    "Zone",
+]
+
+
+class S3(Spec, kw_only=True):
+    """An S3 API. Keys are ``${secret:…}`` or environment references, never literals in a file."""
+
+    endpoint: str | None = None
+    region: str = "us-east-1"
+    key_id: str | None = None
+    secret: str | None = None
+    url_style: Literal["path", "vhost"] = "vhost"
+    use_ssl: bool = True
+
+
+class Lake(Spec, kw_only=True):
+    """The lake: DuckLake (default) or Iceberg through a REST catalog.
+
+    ``path`` is the folder or ``s3://`` prefix that holds raw files and tables. ``catalog`` is,
+    for DuckLake, ``sqlite:<file>`` or ``postgres:<connection string>``; for Iceberg the REST
+    endpoint's URL, with ``warehouse`` and ``token``.
+    """
+
+    kind: Literal["ducklake", "iceberg"] = "ducklake"
+    path: str = "lake"
+    catalog: str = "sqlite:.lakewright/catalog.sqlite"
+    warehouse: str | None = None
+    token: str | None = None
+    s3: S3 | None = None
+
+
+class Engine(Spec, kw_only=True):
+    """``memory_limit`` as DuckDB spells it (``2GB``), ``threads`` for one statement, ``workers`` for branches."""
+
+    memory_limit: str | None = None
+    threads: int | None = None
+    workers: int | None = None
+    temp_directory: str | None = None
+
+
+class Zone(Spec, kw_only=True):
+    """What a zone is for and how long its data stays (``90d``, ``1y``, ``forever``)."""
+
+    purpose: str = ""
+    retention: str | None = None
+    format: str | None = None
+    readers: tuple[str, ...] = ()
+
+
+class Defaults(Spec, kw_only=True):
+    """Defaults of every dataset."""
+
+    owner: str = ""
+    on_violation: Severity = "quarantine"
+    quality_threshold: float = 0.85
+    retry: Retry = Retry()
+    timeout: str | None = None
+
+
+class Lineage(Spec, kw_only=True):
+    """Where OpenLineage events go: a file (NDJSON) or a URL, or both."""
+
+    namespace: str | None = None
+    file: str | None = None
+    url: str | None = None
+    api_key: str | None = None
+
+
+class Target(Spec, kw_only=True):
+    """Settings that replace the project's own when the target is chosen."""
+
+    lake: Lake | None = None
+    engine: Engine | None = None
+    state: str | None = None
+    lineage: Lineage | None = None
+    defaults: Defaults | None = None
+
+
+class ProjectFile(Spec, kw_only=True):
+    """The keys of ``lakewright.yaml``. ``state`` is ``sqlite:<file>`` or ``postgresql://…``."""
+
+    name: str
+    description: str = ""
+    lake: Lake = Lake()
+    engine: Engine = Engine()
+    state: str = "sqlite:.lakewright/state.db"
+    zones: dict[str, Zone] = {}
+    defaults: Defaults = Defaults()
+    lineage: Lineage = Lineage()
+    targets: dict[str, Target] = {}
+    default_target: str | None = None
+
+
+class UnitTest(Spec, kw_only=True):
+    """``tests/*.yaml``: given these rows, expect those.
+
+    ``given`` maps an upstream dataset to rows (mappings), ``expect`` are the rows of the dataset
+    after its steps and casts; ``quarantined`` the rows expected there, when asked. With
+    ``ordered: false`` (default) the order of rows does not matter; columns not named are not compared.
+    """
+
+    name: str
+    dataset: str
+    given: dict[str, tuple[dict[str, object], ...]]
+    expect: tuple[dict[str, object], ...]
+    quarantined: tuple[dict[str, object], ...] | None = None
+    ordered: bool = False
+    path: str = ""
+
+
+class Project(Spec, kw_only=True):
+    """A whole project with its target applied: what the files say, nothing run yet.
+
+    ``root`` is the absolute folder of ``lakewright.yaml``. ``sources`` by source name, ``datasets``
+    by id (``zone.name``); raw datasets are not in ``datasets`` but in ``raw``: id → source name.
+    """
+
+    root: str
+    target: str
+    file: ProjectFile
+    sources: dict[str, FileSource]
+    source_paths: dict[str, str]
+    datasets: dict[str, Dataset]
+    tests: tuple[UnitTest, ...] = ()
+
+    @property
+    def raw(self) -> dict[str, str]:
+        """Raw dataset id → the name of the source that fills it."""
+        return {f"raw.{name}": source for source, spec in self.sources.items() for name in spec.datasets}
