@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Drift", "Severity", "Spec", "ZONES"]
+__all__ = ["ZONES", "Drift", "Severity", "Spec"]
 
 #: What happens to a row or dataset that breaks a rule.
 Severity = Literal["warn", "quarantine", "fail"]

@@ -13,7 +13,7 @@ __all__ = ["Column", "Dataset", "DatasetFile", "Incremental", "Scd2", "Write"]
 Scalar = str | int | float | bool
 
 
-class Column(Spec, kw_only=True):
+class Column(Spec, frozen=True, kw_only=True):
     """A column of the contract: its type, its rules and what is known about it.
 
     ``type`` is a SQL type in DuckDB's spelling. ``format`` is the strptime format of a date or
@@ -39,7 +39,7 @@ class Column(Spec, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
-class Scd2(Spec, kw_only=True):
+class Scd2(Spec, frozen=True, kw_only=True):
     """How ``mode: scd2`` keeps history. ``changed_at`` gives the time of a change; without it, the build's time."""
 
     changed_at: str | None = None
@@ -47,7 +47,7 @@ class Scd2(Spec, kw_only=True):
     detect_deletes: bool = False
 
 
-class Write(Spec, kw_only=True):
+class Write(Spec, frozen=True, kw_only=True):
     """How rows reach the table.
 
     ``append`` adds; ``overwrite`` replaces the partitions that the new rows touch, or the whole
@@ -64,7 +64,7 @@ class Write(Spec, kw_only=True):
     scd2: Scd2 = Scd2()
 
 
-class Incremental(Spec, kw_only=True):
+class Incremental(Spec, frozen=True, kw_only=True):
     """What counts as new. By default the batches of the upstream not yet seen.
 
     ``column`` uses a cursor column of the upstream instead, re-reading ``lookback`` before the
@@ -76,7 +76,7 @@ class Incremental(Spec, kw_only=True):
     enabled: bool = True
 
 
-class Retry(Spec, kw_only=True):
+class Retry(Spec, frozen=True, kw_only=True):
     """``attempts`` in all, with ``wait`` before the second, growing by ``backoff`` each time."""
 
     attempts: int = 3
@@ -84,7 +84,7 @@ class Retry(Spec, kw_only=True):
     backoff: float = 2.0
 
 
-class DatasetFile(Spec, kw_only=True):
+class DatasetFile(Spec, frozen=True, kw_only=True):
     """The keys of a dataset's YAML file."""
 
     description: str = ""
@@ -107,7 +107,7 @@ class DatasetFile(Spec, kw_only=True):
     retention: str | None = None
 
 
-class Dataset(Spec, kw_only=True):
+class Dataset(Spec, frozen=True, kw_only=True):
     """A dataset as the rest of the program sees it: its file, its place and its query.
 
     Exactly one of ``file.from_``, ``sql`` and ``python`` says what it is made of. ``path`` is the

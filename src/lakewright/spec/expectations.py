@@ -18,16 +18,16 @@ __all__ = [
     "DistinctCount",
     "Expectation",
     "Fresh",
-    "Statistic",
     "References",
     "RowCount",
+    "Statistic",
     "Unique",
 ]
 
 Number = int | float
 
 
-class Expectation(Spec, kw_only=True):
+class Expectation(Spec, frozen=True, kw_only=True):
     """Base of all. ``severity`` overrides the dataset's ``on_violation``; ``label`` names the check."""
 
     name: ClassVar[str]
@@ -36,7 +36,7 @@ class Expectation(Spec, kw_only=True):
     label: str = ""
 
 
-class RowCount(Expectation, kw_only=True):
+class RowCount(Expectation, frozen=True, kw_only=True):
     """``row_count: {min: 1, max: 1000}``: rows in the batch that is being built."""
 
     name = "row_count"
@@ -44,7 +44,7 @@ class RowCount(Expectation, kw_only=True):
     max: int | None = None
 
 
-class Fresh(Expectation, kw_only=True):
+class Fresh(Expectation, frozen=True, kw_only=True):
     """``fresh: {column: order_date, within: 2d}``: the newest value is no older than that."""
 
     name = "fresh"
@@ -52,7 +52,7 @@ class Fresh(Expectation, kw_only=True):
     within: str
 
 
-class References(Expectation, kw_only=True):
+class References(Expectation, frozen=True, kw_only=True):
     """``references: {customer_id: processed.customers.customer_id}``: every value that is not null exists there."""
 
     name = "references"
@@ -60,7 +60,7 @@ class References(Expectation, kw_only=True):
     columns: dict[str, str]
 
 
-class Unique(Expectation, kw_only=True):
+class Unique(Expectation, frozen=True, kw_only=True):
     """``unique: [order_id, line]``: the combination occurs once."""
 
     name = "unique"
@@ -68,7 +68,7 @@ class Unique(Expectation, kw_only=True):
     columns: tuple[str, ...]
 
 
-class Completeness(Expectation, kw_only=True):
+class Completeness(Expectation, frozen=True, kw_only=True):
     """``completeness: {email: 0.95}``: at least this share is not null."""
 
     name = "completeness"
@@ -76,7 +76,7 @@ class Completeness(Expectation, kw_only=True):
     columns: dict[str, float]
 
 
-class Condition(Expectation, kw_only=True):
+class Condition(Expectation, frozen=True, kw_only=True):
     """``condition: total >= 0``: any SQL condition on a row; null counts as met.
 
     ``mostly`` is the share of rows that must meet it before it counts as broken (1 by default):
@@ -89,7 +89,7 @@ class Condition(Expectation, kw_only=True):
     mostly: float | None = None
 
 
-class Statistic(Expectation, kw_only=True):
+class Statistic(Expectation, frozen=True, kw_only=True):
     """``statistic: {sql: avg(total), min: 10, max: 90}``: any SQL aggregate lies in a range."""
 
     name = "statistic"
@@ -98,7 +98,7 @@ class Statistic(Expectation, kw_only=True):
     max: Number | None = None
 
 
-class DistinctCount(Expectation, kw_only=True):
+class DistinctCount(Expectation, frozen=True, kw_only=True):
     """``distinct_count: {column: status, min: 2, max: 4}``; exact, never approximate."""
 
     name = "distinct_count"
@@ -107,7 +107,7 @@ class DistinctCount(Expectation, kw_only=True):
     max: int | None = None
 
 
-class ColumnSet(Expectation, kw_only=True):
+class ColumnSet(Expectation, frozen=True, kw_only=True):
     """``columns: {names: [a, b], exact: true, ordered: true}``: columns that the input must have.
 
     ``exact`` refuses further ones, ``ordered`` also checks the order.

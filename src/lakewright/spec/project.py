@@ -9,20 +9,20 @@ from lakewright.spec.dataset import Dataset, Retry
 from lakewright.spec.sources import FileSource
 
 __all__ = [
+    "S3",
     "Defaults",
     "Engine",
     "Lake",
     "Lineage",
     "Project",
     "ProjectFile",
-    "S3",
     "Target",
     "UnitTest",
     "Zone",
 ]
 
 
-class S3(Spec, kw_only=True):
+class S3(Spec, frozen=True, kw_only=True):
     """An S3 API. Keys are ``${secret:…}`` or environment references, never literals in a file."""
 
     endpoint: str | None = None
@@ -33,7 +33,7 @@ class S3(Spec, kw_only=True):
     use_ssl: bool = True
 
 
-class Lake(Spec, kw_only=True):
+class Lake(Spec, frozen=True, kw_only=True):
     """The lake: DuckLake (default) or Iceberg through a REST catalog.
 
     ``path`` is the folder or ``s3://`` prefix that holds raw files and tables. ``catalog`` is,
@@ -49,7 +49,7 @@ class Lake(Spec, kw_only=True):
     s3: S3 | None = None
 
 
-class Engine(Spec, kw_only=True):
+class Engine(Spec, frozen=True, kw_only=True):
     """``memory_limit`` as DuckDB spells it (``2GB``), ``threads`` for one statement, ``workers`` for branches."""
 
     memory_limit: str | None = None
@@ -58,7 +58,7 @@ class Engine(Spec, kw_only=True):
     temp_directory: str | None = None
 
 
-class Zone(Spec, kw_only=True):
+class Zone(Spec, frozen=True, kw_only=True):
     """What a zone is for and how long its data stays (``90d``, ``1y``, ``forever``)."""
 
     purpose: str = ""
@@ -67,7 +67,7 @@ class Zone(Spec, kw_only=True):
     readers: tuple[str, ...] = ()
 
 
-class Defaults(Spec, kw_only=True):
+class Defaults(Spec, frozen=True, kw_only=True):
     """Defaults of every dataset."""
 
     owner: str = ""
@@ -77,7 +77,7 @@ class Defaults(Spec, kw_only=True):
     timeout: str | None = None
 
 
-class Lineage(Spec, kw_only=True):
+class Lineage(Spec, frozen=True, kw_only=True):
     """Where OpenLineage events go: a file (NDJSON) or a URL, or both."""
 
     namespace: str | None = None
@@ -86,7 +86,7 @@ class Lineage(Spec, kw_only=True):
     api_key: str | None = None
 
 
-class Target(Spec, kw_only=True):
+class Target(Spec, frozen=True, kw_only=True):
     """Settings that replace the project's own when the target is chosen."""
 
     lake: Lake | None = None
@@ -96,7 +96,7 @@ class Target(Spec, kw_only=True):
     defaults: Defaults | None = None
 
 
-class ProjectFile(Spec, kw_only=True):
+class ProjectFile(Spec, frozen=True, kw_only=True):
     """The keys of ``lakewright.yaml``. ``state`` is ``sqlite:<file>`` or ``postgresql://…``."""
 
     name: str
@@ -111,7 +111,7 @@ class ProjectFile(Spec, kw_only=True):
     default_target: str | None = None
 
 
-class UnitTest(Spec, kw_only=True):
+class UnitTest(Spec, frozen=True, kw_only=True):
     """``tests/*.yaml``: given these rows, expect those.
 
     ``given`` maps an upstream dataset to rows (mappings), ``expect`` are the rows of the dataset
@@ -128,7 +128,7 @@ class UnitTest(Spec, kw_only=True):
     path: str = ""
 
 
-class Project(Spec, kw_only=True):
+class Project(Spec, frozen=True, kw_only=True):
     """A whole project with its target applied: what the files say, nothing run yet.
 
     ``root`` is the absolute folder of ``lakewright.yaml``. ``sources`` by source name, ``datasets``

@@ -11,7 +11,7 @@ __all__ = ["FileDataset", "FileFormat", "FileSource", "ReadOptions"]
 FileFormat = Literal["auto", "csv", "json", "ndjson", "parquet", "avro", "orc", "excel"]
 
 
-class ReadOptions(Spec, kw_only=True):
+class ReadOptions(Spec, frozen=True, kw_only=True):
     """How a file is read. Every option left out is sniffed from the file.
 
     CSV: ``delimiter``, ``quote``, ``escape``, ``header``, ``comment``, ``skip``, ``nulls``,
@@ -35,7 +35,7 @@ class ReadOptions(Spec, kw_only=True):
     sheet: str | int | None = None
 
 
-class FileDataset(Spec, kw_only=True):
+class FileDataset(Spec, frozen=True, kw_only=True):
     """One raw dataset made of files; its name is its key under ``datasets``.
 
     ``files`` is a path or pattern (``*``, ``**``, ``?``), or several, relative to the source's
@@ -54,7 +54,7 @@ class FileDataset(Spec, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
-class FileSource(Spec, tag_field="kind", tag="files", kw_only=True):
+class FileSource(Spec, frozen=True, tag_field="kind", tag="files", kw_only=True):
     """Files under a local folder or an ``s3://`` prefix: ``kind: files``."""
 
     path: str

@@ -33,20 +33,20 @@ __all__ = [
 ]
 
 
-class Step(Spec, kw_only=True):
+class Step(Spec, frozen=True, kw_only=True):
     """Base of all steps. ``shorthand`` is the field that a bare YAML value fills."""
 
     name: ClassVar[str]
     shorthand: ClassVar[str] = ""
 
 
-class StandardizeNames(Step, kw_only=True):
+class StandardizeNames(Step, frozen=True, kw_only=True):
     """Column names to ``snake_case`` ASCII: ``Order ID`` → ``order_id``; clashes get ``_2``."""
 
     name = "standardize_names"
 
 
-class Rename(Step, kw_only=True):
+class Rename(Step, frozen=True, kw_only=True):
     """``rename: {old: new}``."""
 
     name = "rename"
@@ -54,7 +54,7 @@ class Rename(Step, kw_only=True):
     columns: dict[str, str]
 
 
-class Select(Step, kw_only=True):
+class Select(Step, frozen=True, kw_only=True):
     """``select: [a, b]``: keep these columns, in this order."""
 
     name = "select"
@@ -62,7 +62,7 @@ class Select(Step, kw_only=True):
     columns: tuple[str, ...]
 
 
-class Drop(Step, kw_only=True):
+class Drop(Step, frozen=True, kw_only=True):
     """``drop: [a, b]``: leave these columns out."""
 
     name = "drop"
@@ -70,7 +70,7 @@ class Drop(Step, kw_only=True):
     columns: tuple[str, ...]
 
 
-class Cast(Step, kw_only=True):
+class Cast(Step, frozen=True, kw_only=True):
     """``cast: {a: date}`` or ``cast: {a: {type: date, format: "%d/%m/%Y"}}``.
 
     A value that does not convert is a violation of the check ``<column>.type``.
@@ -81,7 +81,7 @@ class Cast(Step, kw_only=True):
     columns: dict[str, str | dict[str, str]]
 
 
-class Derive(Step, kw_only=True):
+class Derive(Step, frozen=True, kw_only=True):
     """``derive: {total: quantity * unit_price}``: new columns, or new values for old ones."""
 
     name = "derive"
@@ -89,7 +89,7 @@ class Derive(Step, kw_only=True):
     columns: dict[str, str]
 
 
-class DateParts(Step, kw_only=True):
+class DateParts(Step, frozen=True, kw_only=True):
     """``date_parts: {column: order_date, parts: [year, month]}`` → ``order_date_year``, …"""
 
     name = "date_parts"
@@ -102,7 +102,7 @@ class DateParts(Step, kw_only=True):
     prefix: str | None = None
 
 
-class NormalizeText(Step, kw_only=True):
+class NormalizeText(Step, frozen=True, kw_only=True):
     """Trim, collapse white space, change case, strip accents; empty text becomes null on request."""
 
     name = "normalize_text"
@@ -115,7 +115,7 @@ class NormalizeText(Step, kw_only=True):
     empty_as_null: bool = True
 
 
-class FillNulls(Step, kw_only=True):
+class FillNulls(Step, frozen=True, kw_only=True):
     """``fill_nulls: {status: unknown, quantity: 0}``: constants put in place of null."""
 
     name = "fill_nulls"
@@ -123,7 +123,7 @@ class FillNulls(Step, kw_only=True):
     columns: dict[str, str | int | float | bool]
 
 
-class DropNulls(Step, kw_only=True):
+class DropNulls(Step, frozen=True, kw_only=True):
     """``drop_nulls: [a, b]``: leave out rows where one of these is null."""
 
     name = "drop_nulls"
@@ -131,7 +131,7 @@ class DropNulls(Step, kw_only=True):
     columns: tuple[str, ...]
 
 
-class MapValues(Step, kw_only=True):
+class MapValues(Step, frozen=True, kw_only=True):
     """``map_values: {column: status, values: {N: new}, other: keep}``; *other* may be null or a constant."""
 
     name = "map_values"
@@ -140,7 +140,7 @@ class MapValues(Step, kw_only=True):
     other: Literal["keep", "null"] = "keep"
 
 
-class Filter(Step, kw_only=True):
+class Filter(Step, frozen=True, kw_only=True):
     """``filter: quantity > 0``: keep the rows for which the condition is true."""
 
     name = "filter"
@@ -148,7 +148,7 @@ class Filter(Step, kw_only=True):
     where: str
 
 
-class Deduplicate(Step, kw_only=True):
+class Deduplicate(Step, frozen=True, kw_only=True):
     """One row per key: the latest by ``latest_by``, or the last one read.
 
     Without ``keys``, whole rows are compared.
@@ -159,7 +159,7 @@ class Deduplicate(Step, kw_only=True):
     latest_by: str | None = None
 
 
-class Flatten(Step, kw_only=True):
+class Flatten(Step, frozen=True, kw_only=True):
     """``flatten: [address]``: fields of a struct become columns ``address_city``, …"""
 
     name = "flatten"
@@ -168,7 +168,7 @@ class Flatten(Step, kw_only=True):
     separator: str = "_"
 
 
-class Unnest(Step, kw_only=True):
+class Unnest(Step, frozen=True, kw_only=True):
     """``unnest: lines``: one row per element of a list; rows whose list is empty are kept with null."""
 
     name = "unnest"
@@ -177,7 +177,7 @@ class Unnest(Step, kw_only=True):
     keep_empty: bool = True
 
 
-class Aggregate(Step, kw_only=True):
+class Aggregate(Step, frozen=True, kw_only=True):
     """``aggregate: {by: [day], columns: {total: sum(amount)}}``."""
 
     name = "aggregate"
@@ -185,7 +185,7 @@ class Aggregate(Step, kw_only=True):
     columns: dict[str, str]
 
 
-class PythonStep(Step, kw_only=True):
+class PythonStep(Step, frozen=True, kw_only=True):
     """``python: module:function``: a function from the project's folder, Arrow in and Arrow out.
 
     The function takes one table (pyarrow, or Polars or pandas as its annotation says) and returns one.
