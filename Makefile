@@ -1,0 +1,88 @@
+# Everything a contributor runs. `make` alone lists it.
+#
+# uv is used when the machine has it and is otherwise installed into .tools, inside this folder.
+# Locks hold hashes and name no host: what an index serves is checked, whichever index it is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup runtime test lint format types layers units demo bench lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= >=3.11
+WORKERS ?= 2
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
+UV_RUN := UV_PYTHON_DOWNLOADS=never $(UV)
+INSTALL := $(UV_RUN) pip install --python $(BIN)/python --quiet
+DEMO ?= demo
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+.tools/bin/uv:
+	python3 -m venv .tools
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+$(BIN)/python: | $(filter .tools/bin/uv,$(UV))
+	$(UV_RUN) venv --quiet --allow-existing --python '$(PYTHON)' $(VENV)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
+	$(INSTALL) --require-hashes -r requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+runtime: $(VENV)/.runtime ## install Lakewright alone, without the tools to develop it
+
+setup: $(VENV)/.dev ## make .venv with everything that developing needs
+
+lint: setup ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup ## ruff: repair what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: setup ## mypy --strict
+	$(BIN)/mypy
+
+layers: setup ## import-linter: imports go one way
+	$(BIN)/lint-imports
+
+units: setup ## the tests alone; ARGS="-k name" chooses
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+test: lint types layers units ## all of the above: what has to pass before a change lands
+
+demo: runtime ## generate a shop's data, build its lake, show what came of it
+	rm -rf $(DEMO)
+	$(BIN)/lakewright init $(DEMO) --template quickstart
+	$(BIN)/lakewright --project $(DEMO) plan
+	$(BIN)/lakewright --project $(DEMO) run
+	$(BIN)/lakewright --project $(DEMO) quality
+	$(BIN)/lakewright --project $(DEMO) query "select sold_on, orders, revenue from curated.daily_sales order by sold_on"
+	@echo
+	@echo "Try next, in $(DEMO)/ (with $(abspath $(BIN)) on your PATH):"
+	@echo '  lakewright query "select * from curated.product_sales order by revenue desc limit 5"'
+	@echo '  lakewright query "select * from quarantine.processed_orders limit 5"    # the bad rows, and why'
+	@echo '  lakewright lineage curated.daily_sales'
+	@echo '  lakewright catalog curated.customer_value'
+	@echo '  lakewright run                                                          # nothing new: no work'
+
+bench: setup ## measure against DuckDB, Spark, Polars, dlt and Great Expectations; ARGS="--only build"
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+COMPILE := $(UV_RUN) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+
+lock: | $(filter .tools/bin/uv,$(UV)) ## write the two locks anew; ARGS=--upgrade takes newer versions
+	$(COMPILE) $(ARGS) pyproject.toml --extra postgres --group build -o requirements.lock
+	$(COMPILE) $(ARGS) pyproject.toml --all-extras --group build --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## remove what the targets made, but not the environments
+	rm -rf $(DEMO) benchmarks/.data .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
