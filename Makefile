@@ -52,7 +52,7 @@ types: setup ## mypy --strict
 	$(BIN)/mypy
 
 layers: setup ## import-linter: imports go one way
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 units: setup ## the tests alone; ARGS="-k name" chooses
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
