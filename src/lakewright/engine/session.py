@@ -1,0 +1,158 @@
+"""One in-memory DuckDB instance per process: settings, cursors for threads, statements, interruption."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import threading
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+from sqlglot import exp
+
+from lakewright.engine.errors import explain
+from lakewright.errors import UsageError
+from lakewright.spec.project import Engine
+
+__all__ = ["Session"]
+
+#: Of DuckDB's own default, 80 % of what the machine or its container may use: Python and the page cache need the rest.
+_SHARE_OF_DEFAULT = 0.75
+
+
+class Session:
+    """A DuckDB instance with the platform's settings. Cursors are for one thread each; the session is for all.
+
+    Tables that hold data live in attached catalogs; only temporary tables live in the instance
+    itself, private to the cursor that made them.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, temp: Path | None, read_only: bool) -> None:
+        self._connection = connection
+        self._temp = temp
+        self._lock = threading.Lock()
+        self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+        self._hidden: set[str] = set()
+        self.read_only = read_only
+
+    @classmethod
+    def open(cls, engine: Engine, *, root: Path, read_only: bool = False) -> Session:
+        """Start an instance as *engine* says; relative folders are relative to *root*.
+
+        Spilled data goes to a folder of this process under ``.lakewright/tmp`` (or
+        ``engine.temp_directory``); what killed processes left there is removed. Raises LW407 for a
+        setting that DuckDB refuses.
+        """
+        base = root / (engine.temp_directory or ".lakewright/tmp")
+        _remove_leftovers(base)
+        temp = base / f"{os.getpid()}-{secrets.token_hex(4)}"
+        connection = duckdb.connect()
+        settings = {
+            "temp_directory": str(temp),
+            "memory_limit": engine.memory_limit or _sensible_memory(connection),
+            "preserve_insertion_order": "true",
+            # Everything needed comes as a wheel; DuckDB must not reach for the network by itself.
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "allow_persistent_secrets": "false",
+            # A name in SQL means a table, never a variable of the calling Python.
+            "python_enable_replacements": "false",
+        }
+        if engine.threads is not None:
+            settings["threads"] = str(engine.threads)
+        try:
+            for name, value in settings.items():
+                connection.execute(f"SET GLOBAL {name} = {exp.Literal.string(value).sql('duckdb')}")
+            connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        except duckdb.Error as error:
+            connection.close()
+            raise UsageError("LW407", f"DuckDB refuses engine setting {name} = {value!r}: {error}") from None
+        return cls(connection, temp, read_only)
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection of its own to the instance: own transaction, own temporary tables."""
+        with self._lock:
+            cursor = self._connection.cursor()
+            cursor.execute("SET enable_progress_bar = false")  # per connection: a notebook would turn it on
+            self._cursors.add(cursor)
+        return cursor
+
+    def execute(
+        self,
+        statement: exp.Expression | str,
+        params: Sequence[object] | None = None,
+        cursor: duckdb.DuckDBPyConnection | None = None,
+    ) -> duckdb.DuckDBPyConnection:
+        """Run *statement* and return the cursor that holds its result.
+
+        Without *cursor* a new one is made. DuckDB's errors come out coded and without secrets.
+        """
+        text = statement if isinstance(statement, str) else statement.sql(dialect="duckdb")
+        cursor = cursor or self.cursor()
+        try:
+            return cursor.execute(text, params) if params is not None else cursor.execute(text)
+        except duckdb.Error as error:
+            raise explain(error, hide=self._hidden) from None
+
+    def hide(self, *values: str | None) -> None:
+        """Never show *values* in an error of this session."""
+        self._hidden.update(value for value in values if value)
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The secret values that errors of this session must not show."""
+        return frozenset(self._hidden)
+
+    def interrupt(self) -> None:
+        """Stop the statements that run now, on every cursor; each raises LW404 in its own thread."""
+        with self._lock:
+            cursors = list(self._cursors)
+        for cursor in [self._connection, *cursors]:
+            with contextlib.suppress(duckdb.Error):
+                cursor.interrupt()
+
+    def close(self) -> None:
+        """Close every cursor and the instance, and remove its spilled data."""
+        with self._lock:
+            cursors = list(self._cursors)
+        for cursor in [*cursors, self._connection]:
+            with contextlib.suppress(duckdb.Error):
+                cursor.close()
+        if self._temp is not None:
+            shutil.rmtree(self._temp, ignore_errors=True)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _remove_leftovers(base: Path) -> None:
+    # A killed process cannot remove what it spilled; the next one does.
+    if os.name != "posix" or not base.is_dir():
+        return
+    for folder in base.iterdir():
+        owner = folder.name.partition("-")[0]
+        if owner.isdigit() and not _alive(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _sensible_memory(connection: duckdb.DuckDBPyConnection) -> str:
+    row = connection.execute("SELECT current_setting('memory_limit')").fetchone()
+    amount, _, unit = str(row[0] if row else "1 GiB").partition(" ")
+    return f"{float(amount) * _SHARE_OF_DEFAULT:.1f}{unit}"
