@@ -69,6 +69,31 @@ CODES: dict[str, Code] = {
         "Tables in a query are written zone.name, such as raw.orders or processed.customers.",
         "write the dataset's zone and name, or define the name in WITH",
     ),
+    "LW321": Code(
+        "unknown dataset",
+        "A dataset is read or named that neither a source nor the datasets folder defines.",
+        "correct the name, or add the source or dataset",
+    ),
+    "LW322": Code(
+        "datasets depend on each other in a circle",
+        "Each of the datasets named needs the next one, so none can be built first.",
+        "take one of the links out",
+    ),
+    "LW323": Code(
+        "Python dataset not usable",
+        "A dataset's .py file cannot be parsed, or has no function `build` at its top level.",
+        "write `def build(orders): ...` that takes its inputs as parameters and returns a table",
+    ),
+    "LW324": Code(
+        "input of a Python dataset unknown",
+        "A parameter of `build` names none of the datasets listed under depends_on.",
+        "list the dataset under depends_on: the parameter is its name, or zone_name where two have the same name",
+    ),
+    "LW325": Code(
+        "selection not understood",
+        "A selection is not written as [levels+]name[+levels], method:value or a wildcard.",
+        "see `lakewright run --help`: name, +name, name+, tag:x, zone:x, owner:x, raw.*, a,b for both, !x to leave out",
+    ),
     # --- 4xx engine and lake
     "LW401": Code(
         "extension missing",
@@ -162,6 +187,76 @@ CODES: dict[str, Code] = {
     ),
     # --- 5xx quality
     # --- 6xx runs and state
+    "LW601": Code(
+        "state database damaged",
+        "The state database is not readable as a database; tables and files of the lake are not affected.",
+        "stop every run, then put back a copy of the file, or save what is readable with `sqlite3 FILE .recover`",
+    ),
+    "LW602": Code(
+        "state database locked",
+        "Another process kept the state database locked for longer than half a minute.",
+        "let the other process end or stop it, then run again; `lakewright runs` shows what is running",
+    ),
+    "LW603": Code(
+        "state of a newer version",
+        "A newer version of Lakewright has written the state database in a layout that this one does not know.",
+        "use the version that wrote it, or a later one",
+    ),
+    "LW604": Code(
+        "state database not usable",
+        "The state database cannot be opened or written: access, disk or connection.",
+        "check the folder's rights and the disk's free space, or that the server runs and lets this user in",
+    ),
+    "LW605": Code(
+        "state address not understood",
+        "The key `state` of lakewright.yaml names no database that the state can be kept in.",
+        "write state: sqlite:.lakewright/state.db, or state: postgresql://user@host/database",
+    ),
+    "LW606": Code(
+        "driver of PostgreSQL missing",
+        "The state is kept in PostgreSQL, but its driver is not installed.",
+        "pip install 'lakewright[postgres]'",
+    ),
+    "LW610": Code(
+        "task failed unexpectedly",
+        "A task ended with an error that Lakewright did not foresee.",
+        "`lakewright logs` shows the whole of it; if it is not the project's own code, please report it",
+    ),
+    "LW611": Code(
+        "task took too long",
+        "A task did not end within its timeout and was stopped; nothing of it was published.",
+        "give the dataset a longer timeout, or less to do at once",
+    ),
+    "LW612": Code(
+        "being built elsewhere",
+        "Another process holds the lease on the dataset because it is building it.",
+        "wait for the other run to end; a process that died frees its datasets by itself",
+    ),
+    "LW613": Code(
+        "lease lost",
+        "This process could not renew its lease in time, and another one has taken the dataset over; nothing was published.",
+        "run again; if it comes back, look for a machine that sleeps or a state database that is out of reach",
+    ),
+    "LW614": Code(
+        "cancelled",
+        "The run was cancelled before the task was done; nothing of it was published.",
+        "run again with --from-failed to do what is left",
+    ),
+    "LW615": Code(
+        "same run still going",
+        "A run with the same idempotency key has started and has not ended yet.",
+        "wait for it to end; `lakewright runs` shows it",
+    ),
+    "LW616": Code(
+        "no such run",
+        "No run in the state has this id.",
+        "`lakewright runs` lists the runs",
+    ),
+    "LW617": Code(
+        "files of the run cannot be written",
+        "The folder for the logs of runs cannot be written.",
+        "check the rights on .lakewright/logs and the disk's free space",
+    ),
     # --- 7xx catalog and lineage
     # --- 9xx usage
     "LW901": Code(
