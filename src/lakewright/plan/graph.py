@@ -1,0 +1,281 @@
+"""Which dataset needs which: the dependency graph of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Literal
+
+from lakewright.errors import Problem, ProjectError, Where, nearest
+from lakewright.plan.dependencies import Dependencies
+from lakewright.plan.python import python_inputs
+from lakewright.spec.dataset import Dataset
+from lakewright.spec.expectations import References
+from lakewright.spec.project import Project
+
+__all__ = ["CACHE_FILE", "Graph", "Node"]
+
+#: Where, under the project's folder, the dependencies of parsed queries are remembered.
+CACHE_FILE = ".lakewright/dependencies.json"
+
+# After this many circles the rest adds nothing.
+_MOST_CYCLES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A dataset and what it needs.
+
+    ``reads`` are the datasets whose rows it is made of; ``depends`` are further ones that its
+    ``depends_on`` lists: they are built before it, but nothing new in them makes it out of date.
+    ``references`` are datasets that its expectations look into: when both are built, they come
+    first, and that is all.
+    """
+
+    id: str
+    kind: Literal["raw", "table"]
+    reads: tuple[str, ...] = ()
+    depends: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """What must be built before it, and be built well."""
+        return self.reads + self.depends
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The datasets of a project and their links. Immutable; made by :meth:`of`."""
+
+    nodes: Mapping[str, Node]
+    _down: Mapping[str, tuple[str, ...]] = field(repr=False)
+
+    @classmethod
+    def of(cls, project: Project, *, remember: bool = True) -> Graph:
+        """Read the links of *project*'s datasets: ``from``, SQL, Python, ``depends_on``, ``references``.
+
+        With *remember*, the dependencies of queries are kept in :data:`CACHE_FILE`. Raises
+        ProjectError with every problem: what the parsers refuse, LW321 unknown datasets, LW322
+        circles, each named in full.
+        """
+        reader = _Reader(project, Dependencies(Path(project.root) / CACHE_FILE if remember else None))
+        nodes = reader.nodes()
+        reader.problems += [_circle(project, cycle) for cycle in _cycles(nodes)]
+        if reader.problems:
+            raise ProjectError(reader.problems)
+        reader.dependencies.save()
+        return cls.build(nodes.values())
+
+    @classmethod
+    def build(cls, nodes: Iterable[Node]) -> Graph:
+        """Make a graph of *nodes*, which have no circle; references that would close one are left out."""
+        kept = _without_circular_references({node.id: node for node in nodes})
+        down: dict[str, list[str]] = {id: [] for id in kept}
+        for node in kept.values():
+            for id in node.upstream:
+                down[id].append(node.id)
+        return cls(kept, {id: tuple(found) for id, found in down.items()})
+
+    def upstream(self, id: str) -> tuple[str, ...]:
+        """The datasets that *id* needs directly."""
+        return self.nodes[id].upstream
+
+    def downstream(self, id: str) -> tuple[str, ...]:
+        """The datasets that need *id* directly."""
+        return self._down[id]
+
+    def ancestors(self, id: str, levels: int | None = None) -> frozenset[str]:
+        """Everything that *id* needs, up to *levels* links away (all when None), without itself."""
+        return _reach(id, self.upstream, levels)
+
+    def descendants(self, id: str, levels: int | None = None) -> frozenset[str]:
+        """Everything that needs *id*, up to *levels* links away (all when None), without itself."""
+        return _reach(id, self.downstream, levels)
+
+    def order(self, ids: Collection[str] | None = None) -> tuple[str, ...]:
+        """*ids* (all when None) so that each comes after what it needs or refers to; always the same."""
+        if ids is None:
+            return self._order
+        wanted = set(ids)
+        return tuple(id for id in self._order if id in wanted)
+
+    def links(self, ids: Collection[str]) -> tuple[dict[str, frozenset[str]], dict[str, frozenset[str]]]:
+        """Return the links among *ids* alone, as two mappings of a dataset to others of *ids*.
+
+        The first holds what it needs directly. The second holds what it must only wait for:
+        references, and what it needs by way of datasets that are not among *ids*.
+        """
+        wanted = set(ids)
+        needs = {id: frozenset(self.upstream(id)) & wanted for id in wanted}
+        after: dict[str, frozenset[str]] = {}
+        through: dict[str, frozenset[str]] = {}
+        for id in self._order:
+            # what a dataset that is left out would have waited for
+            inherited = frozenset().union(*(through[one] for one in self.upstream(id) if one not in wanted))
+            direct = frozenset(self.upstream(id)) & wanted
+            through[id] = inherited | direct
+            if id in wanted:
+                references = frozenset(self.nodes[id].references) & wanted
+                after[id] = (inherited | references) - direct - {id}
+        return needs, after
+
+    @cached_property
+    def _order(self) -> tuple[str, ...]:
+        sorter = TopologicalSorter(
+            {id: (*node.upstream, *node.references) for id, node in self.nodes.items()}
+        )
+        sorter.prepare()
+        order: list[str] = []
+        while sorter.is_active():
+            ready = sorted(sorter.get_ready(), key=lambda id: (self.nodes[id].kind != "raw", id))
+            order += ready
+            sorter.done(*ready)
+        return tuple(order)
+
+
+class _Reader:
+    """Finds the links of each dataset and collects what is wrong with them."""
+
+    def __init__(self, project: Project, dependencies: Dependencies) -> None:
+        self.project = project
+        self.dependencies = dependencies
+        self.problems: list[Problem] = []
+        ids = [*project.raw, *project.datasets]
+        self.ids = {id.lower(): id for id in ids}
+        # the rows refused on the way into a dataset can be read like a dataset
+        self.quarantine = {f"quarantine.{id.replace('.', '_', 1)}".lower(): id for id in ids}
+
+    def nodes(self) -> dict[str, Node]:
+        nodes = {id: Node(id, "raw") for id in self.project.raw}
+        for id, dataset in self.project.datasets.items():
+            reads = self._reads(dataset)
+            depends = self._resolve(dataset, dataset.file.depends_on, ("depends_on",))
+            nodes[id] = Node(
+                id,
+                "table",
+                reads=reads,
+                depends=tuple(one for one in depends if one not in reads),
+                references=tuple(one for one in self._references(dataset) if one != id),
+            )
+        return nodes
+
+    def _reads(self, dataset: Dataset) -> tuple[str, ...]:
+        try:
+            if dataset.sql is not None:
+                path = dataset.sql_path or dataset.path
+                return self._resolve_query(dataset.sql, path, self.dependencies.of(dataset.sql, path=path))
+            if dataset.python is not None:
+                found = [one.dataset for one in python_inputs(dataset).values()]
+                # what is wrong with a name of depends_on is said once, there
+                return tuple(self.ids[one.lower()] for one in found if one.lower() in self.ids)
+        except ProjectError as error:
+            self.problems += error.problems
+            return ()
+        return self._resolve(dataset, [dataset.file.from_] if dataset.file.from_ else [], ("from",))
+
+    def _references(self, dataset: Dataset) -> tuple[str, ...]:
+        found: list[str] = []
+        for place, one in enumerate(dataset.file.expect):
+            if isinstance(one, References):
+                targets = [target.rpartition(".")[0] for target in one.columns.values()]
+                found += self._resolve(dataset, targets, ("expect", str(place)))
+        return tuple(dict.fromkeys(found))
+
+    def _resolve(self, dataset: Dataset, names: Iterable[str], key: tuple[str, ...]) -> tuple[str, ...]:
+        found: list[str] = []
+        for name in names:
+            id = self.ids.get(name.lower()) or self.quarantine.get(name.lower())
+            if id is None:
+                self.problems.append(self._unknown(name, Where(dataset.path)))
+            else:
+                found.append(id)
+        return tuple(dict.fromkeys(found))
+
+    def _resolve_query(self, text: str, path: str, names: Iterable[str]) -> tuple[str, ...]:
+        found: list[str] = []
+        for name in names:
+            id = self.ids.get(name.lower()) or self.quarantine.get(name.lower())
+            if id is None:
+                self.problems.append(self._unknown(name, _place_in_query(text, path, name)))
+            else:
+                found.append(id)
+        return tuple(dict.fromkeys(found))
+
+    def _unknown(self, name: str, where: Where) -> Problem:
+        same = [id for id in self.ids.values() if id.rpartition(".")[2] == name.rpartition(".")[2].lower()]
+        hint = (
+            f"; did you mean {same[0]!r}?" if same else nearest(name, [*self.ids.values(), *self.quarantine])
+        )
+        return Problem("LW321", f"there is no dataset {name!r}{hint}", where)
+
+
+def _place_in_query(text: str, path: str, name: str) -> Where:
+    from lakewright.sql.query import parse_query, place, tables
+
+    for table in tables(parse_query(text, path=path)):
+        if f"{table.db}.{table.name}" == name:
+            return place(table, path) or Where(path)
+    return Where(path)
+
+
+def _cycles(nodes: Mapping[str, Node]) -> list[tuple[str, ...]]:
+    """Return circles of *nodes*, each from a dataset over what it needs back to itself."""
+    links = {id: [one for one in node.upstream if one in nodes] for id, node in sorted(nodes.items())}
+    found: list[tuple[str, ...]] = []
+    while len(found) < _MOST_CYCLES:
+        try:
+            TopologicalSorter(links).prepare()
+        except CycleError as error:
+            # graphlib gives each dataset before the one that needs it
+            circle = list(reversed(error.args[1]))[1:]
+            first = circle.index(min(circle))
+            circle = circle[first:] + circle[:first]
+            found.append((*circle, circle[0]))
+            links[circle[-1]].remove(circle[0])
+        else:
+            break
+    return found
+
+
+def _circle(project: Project, cycle: tuple[str, ...]) -> Problem:
+    dataset = project.datasets[cycle[0]]
+    where = Where(dataset.sql_path or dataset.path)
+    return Problem("LW322", f"datasets depend on each other in a circle: {' → '.join(cycle)}", where)
+
+
+def _without_circular_references(nodes: dict[str, Node]) -> dict[str, Node]:
+    links: dict[str, list[str]] = {id: [*node.upstream, *node.references] for id, node in nodes.items()}
+    if _sorts(links):
+        return nodes
+    links = {id: list(node.upstream) for id, node in nodes.items()}
+    kept: dict[str, Node] = {}
+    for id, node in sorted(nodes.items()):
+        good: list[str] = []
+        for one in node.references:
+            if id not in _reach(one, links.__getitem__, None) and one != id:
+                links[id].append(one)
+                good.append(one)
+        kept[id] = Node(id, node.kind, node.reads, node.depends, tuple(good))
+    return {id: kept[id] for id in nodes}
+
+
+def _sorts(links: Mapping[str, Iterable[str]]) -> bool:
+    try:
+        TopologicalSorter(links).prepare()
+    except CycleError:
+        return False
+    return True
+
+
+def _reach(id: str, step: Callable[[str], Iterable[str]], levels: int | None) -> frozenset[str]:
+    found: set[str] = set()
+    edge = {id}
+    while edge and (levels is None or levels > 0):
+        edge = {other for one in edge for other in step(one)} - found
+        found |= edge
+        levels = None if levels is None else levels - 1
+    return frozenset(found - {id})
