@@ -33,7 +33,9 @@ _CONFLICT = re.compile(
     r"|concurrently (?:modified|updated)|duplicate key value violates|UNIQUE constraint failed: ducklake",
     re.IGNORECASE,
 )
-_DISK_FULL = re.compile(r"No space left on device|disk quota|not enough (?:disk )?space|max_temp_directory_size", re.I)
+_DISK_FULL = re.compile(
+    r"No space left on device|disk quota|not enough (?:disk )?space|max_temp_directory_size", re.I
+)
 _LOCATION = re.compile(r"\n\nLINE \d+:.*", re.DOTALL)
 
 
@@ -76,7 +78,9 @@ def _code_of(error: BaseException, text: str) -> str:
         return "LW402"
     if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException):
         return "LW406"
-    if isinstance(error, duckdb.PermissionException) or re.search(r"\b(403|401|Access ?Denied|Forbidden)\b", text):
+    if isinstance(error, duckdb.PermissionException) or re.search(
+        r"\b(403|401|Access ?Denied|Forbidden)\b", text
+    ):
         return "LW409"
     if isinstance(error, duckdb.HTTPException | duckdb.IOException):
         return "LW408"

@@ -23,7 +23,9 @@ def path_of(name: str) -> Path:
     package = f"duckdb_extension_{name}"
     wheel = find_spec(package)
     if wheel is None or not wheel.submodule_search_locations:
-        raise LakewrightError("LW401", f"DuckDB's extension {name!r} is not installed", tried=[f"module {package}"])
+        raise LakewrightError(
+            "LW401", f"DuckDB's extension {name!r} is not installed", tried=[f"module {package}"]
+        )
     folder = Path(next(iter(wheel.submodule_search_locations))) / "extensions" / f"v{duckdb.__version__}"
     found = sorted(folder.glob("*.duckdb_extension")) if folder.is_dir() else []
     if not found:

@@ -17,6 +17,7 @@ from sqlglot import exp
 from lakewright.engine.errors import explain
 from lakewright.errors import UsageError
 from lakewright.spec.project import Engine
+from lakewright.sql.dialect import render
 
 __all__ = ["Session"]
 
@@ -91,7 +92,7 @@ class Session:
 
         Without *cursor* a new one is made. DuckDB's errors come out coded and without secrets.
         """
-        text = statement if isinstance(statement, str) else statement.sql(dialect="duckdb")
+        text = statement if isinstance(statement, str) else render(statement)
         cursor = cursor or self.cursor()
         try:
             return cursor.execute(text, params) if params is not None else cursor.execute(text)

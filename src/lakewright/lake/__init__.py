@@ -1,0 +1,32 @@
+"""The lake: tables in zones with transactions and history, and the raw files beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lakewright.engine.session import Session
+from lakewright.lake.ducklake import DuckLake
+from lakewright.lake.protocol import Capabilities, Checkpoint, Compaction, Lake, Snapshot, TableInfo
+from lakewright.spec.project import Project
+
+__all__ = [
+    "Capabilities",
+    "Checkpoint",
+    "Compaction",
+    "Lake",
+    "Snapshot",
+    "TableInfo",
+    "open_lake",
+]
+
+
+def open_lake(
+    project: Project, session: Session, *, read_only: bool = False, resolve: Callable[[str], str] = str
+) -> DuckLake:
+    """Attach the project's lake to *session* under the name ``lake``.
+
+    *resolve* turns a value with ``${secret:…}`` references into the real one; what it returns is never
+    shown. Raises LW410 when the lake cannot be opened, LW417 when its settings make no sense.
+    """
+    return DuckLake.open(project.file.lake, Path(project.root), session, read_only=read_only, resolve=resolve)

@@ -1,0 +1,163 @@
+"""DuckLake: Parquet files with a catalog in SQLite (one machine) or PostgreSQL (many writers)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from lakewright.engine.errors import explain
+from lakewright.engine.extensions import load
+from lakewright.engine.session import Session
+from lakewright.errors import LakewrightError
+from lakewright.lake import checkpoints, schema
+from lakewright.lake.attached import AttachedLake
+from lakewright.lake.locks import CommitLock
+from lakewright.lake.protocol import CATALOG, Capabilities
+from lakewright.lake.storage import Resolve, is_remote, open_storage, tables_path
+from lakewright.spec.project import Lake as LakeSpec
+from lakewright.sql.names import literal, table
+
+__all__ = ["DuckLake"]
+
+_AUTHOR = "lakewright"
+
+
+@dataclass(frozen=True, slots=True)
+class _Catalog:
+    """The catalog database: how DuckDB attaches it, and the file it is (SQLite only)."""
+
+    address: str
+    options: str
+    extension: str
+    file: Path | None
+
+
+class DuckLake(AttachedLake):
+    """A DuckLake attached as ``lake``."""
+
+    types = schema.DUCKLAKE_TYPES
+
+    def __init__(self, session: Session, lock: CommitLock, *, kind: str, read_only: bool) -> None:
+        super().__init__(session, lock, read_only=read_only)
+        self.kind = kind
+        self.capabilities = Capabilities(concurrent_commits=kind == "ducklake-postgres")
+
+    @classmethod
+    def open(
+        cls, spec: LakeSpec, root: Path, session: Session, *, read_only: bool, resolve: Resolve
+    ) -> DuckLake:
+        """Attach the lake that *spec* describes; make it first when it does not exist and may be written."""
+        catalog = _catalog(spec, root, resolve)
+        if catalog.file is None:
+            session.hide(catalog.address)
+        kind = "ducklake-sqlite" if catalog.file else "ducklake-postgres"
+        lock = CommitLock(
+            catalog.address, catalog.file and catalog.file.with_name(f"{catalog.file.name}.lock")
+        )
+        lake = cls(session, lock, kind=kind, read_only=read_only)
+        open_storage(session, spec, resolve)
+        lake._attach(catalog, tables_path(spec, root))
+        return lake
+
+    def _attach(self, catalog: _Catalog, data_path: str) -> None:
+        cursor = self.session.cursor()
+        load(cursor, "ducklake", catalog.extension)
+        if catalog.file is not None:
+            if self.read_only and not catalog.file.exists():
+                raise LakewrightError("LW410", "the lake does not exist yet", tried=[str(catalog.file)])
+            catalog.file.parent.mkdir(parents=True, exist_ok=True)
+        if not is_remote(data_path) and not self.read_only:
+            Path(data_path).mkdir(parents=True, exist_ok=True)
+        address = literal(f"ducklake:{catalog.address}").sql("duckdb")
+        options = [f"DATA_PATH {literal(data_path).sql('duckdb')}", catalog.options]
+        if self.read_only:
+            options.append("READ_ONLY")
+        statement = f"ATTACH {address} AS {CATALOG} ({{}})"
+        try:
+            # Two processes that make the same catalog at once would both try to create its tables.
+            with self._lock():
+                self._attach_or_move(cursor, statement, [one for one in options if one], data_path)
+                if not self.read_only:
+                    self._prepare(cursor)
+        except duckdb.Error as error:
+            text = explain(error, hide=self.session.hidden).problem.message
+            raise LakewrightError("LW410", f"the lake's catalog cannot be opened: {text}") from None
+
+    def _attach_or_move(
+        self, cursor: duckdb.DuckDBPyConnection, statement: str, options: list[str], data_path: str
+    ) -> None:
+        try:
+            cursor.execute(statement.format(", ".join(options)))
+        except duckdb.Error as error:
+            # The catalog remembers an absolute folder. A project that was moved or copied as a whole
+            # brought its data along: then the folder of now is right.
+            moved = (
+                "OVERRIDE_DATA_PATH" in str(error)
+                and not is_remote(data_path)
+                and any(Path(data_path).iterdir())
+            )
+            if not moved:
+                raise
+            cursor.execute(statement.format(", ".join([*options, "OVERRIDE_DATA_PATH true"])))
+
+    def _prepare(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        if self.columns(cursor, checkpoints.TABLE) is None:
+            cursor.execute("BEGIN TRANSACTION")
+            self.create_table(cursor, checkpoints.TABLE, checkpoints.COLUMNS)
+            self._describe_commit(cursor, "lake made", {})
+            cursor.execute("COMMIT")
+
+    def _commit_lock(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self.capabilities.concurrent_commits else self._lock()
+
+    def _describe_commit(
+        self, cursor: duckdb.DuckDBPyConnection, message: str, info: Mapping[str, object]
+    ) -> None:
+        if message or info:
+            extra = json.dumps(dict(info), default=str, ensure_ascii=False)
+            self.run(
+                cursor,
+                f"CALL ducklake_set_commit_message('{CATALOG}', '{_AUTHOR}', ?, extra_info => ?)",
+                [message, extra],
+            )
+
+    def _create(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        id: str,
+        definitions: str,
+        partitions: Sequence[str],
+        order: Sequence[str],
+    ) -> None:
+        name = table(id, CATALOG).sql("duckdb")
+        existed = self.columns(cursor, id) is not None
+        self.run(cursor, f"CREATE TABLE IF NOT EXISTS {name} ({definitions})")
+        if not existed and partitions:
+            self.run(cursor, f"ALTER TABLE {name} SET PARTITIONED BY ({', '.join(partitions)})")
+        if not existed and order:
+            self.run(cursor, f"ALTER TABLE {name} SET SORTED BY ({', '.join(order)})")
+
+
+def _catalog(spec: LakeSpec, root: Path, resolve: Resolve) -> _Catalog:
+    kind, _, rest = spec.catalog.partition(":")
+    if kind == "sqlite" and rest:
+        file = (root / resolve(rest)).resolve()
+        # WAL and a long wait: without them two writers, even two threads, lock each other out.
+        return _Catalog(
+            f"sqlite:{file}", "META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 20000", "sqlite_scanner", file
+        )
+    if kind in ("postgres", "postgresql") and rest:
+        address = resolve(rest)
+        if address.startswith("//"):
+            address = f"postgresql:{address}"
+        return _Catalog(f"postgres:{address}", "", "postgres_scanner", None)
+    raise LakewrightError(
+        "LW417",
+        "lake.catalog is neither sqlite:<file> nor postgres:<connection string>",
+        remedy="write for example sqlite:.lakewright/catalog.sqlite",
+    )
