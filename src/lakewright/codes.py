@@ -187,32 +187,32 @@ CODES: dict[str, Code] = {
     ),
     # --- 5xx quality
     # --- 6xx runs and state
-    "LW601": Code(
+    "LW651": Code(
         "state database damaged",
         "The state database is not readable as a database; tables and files of the lake are not affected.",
         "stop every run, then put back a copy of the file, or save what is readable with `sqlite3 FILE .recover`",
     ),
-    "LW602": Code(
+    "LW652": Code(
         "state database locked",
         "Another process kept the state database locked for longer than half a minute.",
         "let the other process end or stop it, then run again; `lakewright runs` shows what is running",
     ),
-    "LW603": Code(
+    "LW653": Code(
         "state of a newer version",
         "A newer version of Lakewright has written the state database in a layout that this one does not know.",
         "use the version that wrote it, or a later one",
     ),
-    "LW604": Code(
+    "LW654": Code(
         "state database not usable",
         "The state database cannot be opened or written: access, disk or connection.",
         "check the folder's rights and the disk's free space, or that the server runs and lets this user in",
     ),
-    "LW605": Code(
+    "LW655": Code(
         "state address not understood",
         "The key `state` of lakewright.yaml names no database that the state can be kept in.",
         "write state: sqlite:.lakewright/state.db, or state: postgresql://user@host/database",
     ),
-    "LW606": Code(
+    "LW656": Code(
         "driver of PostgreSQL missing",
         "The state is kept in PostgreSQL, but its driver is not installed.",
         "pip install 'lakewright[postgres]'",

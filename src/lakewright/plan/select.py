@@ -114,7 +114,7 @@ class _Chooser:
             known = sorted(set(chain.from_iterable(of(id) for id in self.graph.nodes)))
             if method == "zone" and wanted in ZONES:
                 raise NotFoundError("LW901", f"the zone {value!r} has no datasets")
-            listed = f" (there are {', '.join(known[:10])})" if known else f": no dataset has a {method}"
+            listed = f" (there are {', '.join(known[:10])})" if known else ": no dataset names one"
             raise NotFoundError(
                 "LW901", f"no dataset has the {method} {value!r}{nearest(value, known) or listed}"
             )

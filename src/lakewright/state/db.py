@@ -50,8 +50,8 @@ class State:
     """A handle on the state database. Safe to use from several threads and several processes.
 
     ``url`` is ``sqlite:<file>`` (relative to *root*) or a ``postgresql://`` address. Failures of
-    the database itself come as RunError: LW601 damaged, LW602 locked for too long, LW603 written by
-    a newer version, LW604 not to be opened or written. UsageError LW605 when *url* makes no sense.
+    the database itself come as RunError: LW651 damaged, LW652 locked for too long, LW653 written by
+    a newer version, LW654 not to be opened or written. UsageError LW655 when *url* makes no sense.
     """
 
     def __init__(self, url: str, root: Path) -> None:
@@ -66,7 +66,7 @@ class State:
         else:
             kind = url.partition(":")[0]
             raise UsageError(
-                "LW605", f"the state cannot be kept in {kind!r}: it is sqlite:<file> or postgresql://…"
+                "LW655", f"the state cannot be kept in {kind!r}: it is sqlite:<file> or postgresql://…"
             )
         self._created: set[str] = set()
         self._checked = False
@@ -136,7 +136,7 @@ class State:
         found: int | None = connection.scalar(sa.select(sa.func.max(_versions.c.version)))
         if found is not None and found > SCHEMA_VERSION:
             raise RunError(
-                "LW603",
+                "LW653",
                 f"the state database {self.name} has layout {found}; this version of Lakewright knows up to {SCHEMA_VERSION}",
             )
         return found
@@ -161,7 +161,7 @@ def _sqlite_engine(path: Path) -> sa.Engine:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(
-            "LW604", f"the folder of the state database {path} cannot be made: {error.strerror}"
+            "LW654", f"the folder of the state database {path} cannot be made: {error.strerror}"
         ) from error
     address = sa.URL.create("sqlite", database=str(path))
     engine = sa.create_engine(address, connect_args={"timeout": _BUSY_SECONDS})
@@ -176,10 +176,10 @@ def _postgres_engine(url: str) -> sa.Engine:
     try:
         return sa.create_engine(url, pool_pre_ping=True)
     except ImportError as error:
-        raise RunError("LW606", "the driver of PostgreSQL is not installed") from error
+        raise RunError("LW656", "the driver of PostgreSQL is not installed") from error
     except (sa.exc.ArgumentError, ValueError) as error:
         # the error's own text would show the address with its password
-        raise UsageError("LW605", "the address of the state database cannot be understood") from error
+        raise UsageError("LW655", "the address of the state database cannot be understood") from error
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -32,7 +32,7 @@ def explain(error: sa.exc.DBAPIError, name: str) -> LakewrightError | None:
     if isinstance(origin, sqlite3.Error):
         return _explain_sqlite(origin, name)
     if error.connection_invalidated or _lost(origin):
-        return RunError("LW604", f"the state database {name} cannot be used: {_first_line(origin)}")
+        return RunError("LW654", f"the state database {name} cannot be used: {_first_line(origin)}")
     return None
 
 
@@ -42,11 +42,11 @@ def _explain_sqlite(origin: sqlite3.Error, name: str) -> LakewrightError | None:
         return None
     primary = code & 0xFF
     if primary in _DAMAGED:
-        return RunError("LW601", f"the state database {name} is damaged: {origin}")
+        return RunError("LW651", f"the state database {name} is damaged: {origin}")
     if primary in _LOCKED:
-        return RunError("LW602", f"the state database {name} stayed locked by another process")
+        return RunError("LW652", f"the state database {name} stayed locked by another process")
     if primary in _REFUSED:
-        return RunError("LW604", f"the state database {name} cannot be used: {_REFUSED[primary]} ({origin})")
+        return RunError("LW654", f"the state database {name} cannot be used: {_REFUSED[primary]} ({origin})")
     return None
 
 
