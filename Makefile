@@ -14,7 +14,8 @@ PYTHON ?= >=3.11
 WORKERS ?= 2
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
 UV_RUN := UV_PYTHON_DOWNLOADS=never $(UV)
-INSTALL := $(UV_RUN) pip install --python $(BIN)/python --quiet
+# Compiled now, so that the first command does not spend half a second on it (nor every one, where writing is off).
+INSTALL := $(UV_RUN) pip install --python $(BIN)/python --quiet --compile-bytecode
 DEMO ?= demo
 
 help: ## list the targets
