@@ -63,17 +63,18 @@ test: lint types layers units ## all of the above: what has to pass before a cha
 demo: runtime ## generate a shop's data, build its lake, show what came of it
 	rm -rf $(DEMO)
 	$(BIN)/lakewright init $(DEMO) --template quickstart
-	$(BIN)/lakewright --project $(DEMO) plan
-	$(BIN)/lakewright --project $(DEMO) run
-	$(BIN)/lakewright --project $(DEMO) quality
-	$(BIN)/lakewright --project $(DEMO) query "select sold_on, orders, revenue from curated.daily_sales order by sold_on"
-	@echo
-	@echo "Try next, in $(DEMO)/ (with $(abspath $(BIN)) on your PATH):"
-	@echo '  lakewright query "select * from curated.product_sales order by revenue desc limit 5"'
-	@echo '  lakewright query "select * from quarantine.processed_orders limit 5"    # the bad rows, and why'
-	@echo '  lakewright lineage curated.daily_sales'
-	@echo '  lakewright catalog curated.customer_value'
-	@echo '  lakewright run                                                          # nothing new: no work'
+	cd $(DEMO) && export PATH="$(abspath $(BIN)):$$PATH" && \
+	  lakewright plan && \
+	  lakewright run && \
+	  lakewright quality && \
+	  lakewright query "select sold_on, sum(orders) as orders, sum(revenue) as revenue from curated.daily_sales group by sold_on order by sold_on limit 10"
+	@printf '\n%s\n' 'Try next:' \
+	  '  cd $(DEMO) && export PATH="$(abspath $(BIN)):$$PATH"' \
+	  '  lakewright query "select * from curated.product_sales order by revenue desc limit 5"' \
+	  '  lakewright query "select * from quarantine.processed_orders limit 5"   # bad rows, and why' \
+	  '  lakewright lineage curated.daily_sales' \
+	  '  lakewright catalog curated.customer_value' \
+	  '  lakewright run                                                         # nothing new: no work'
 
 bench: setup ## measure against DuckDB, Spark, Polars, dlt and Great Expectations; ARGS="--only build"
 	$(BIN)/python benchmarks/run.py $(ARGS)
