@@ -212,13 +212,15 @@ def decide(
         return plan(f"backfill {request.backfill[0]}..{request.backfill[1]}", "backfill")
     if built is None:
         return plan("first build", "full")
+    # a query that appends or keeps history cannot be replayed: making its table anew would lose what it holds
+    keeps = dataset.file.from_ is None and write_mode(dataset) != "replace"
     if built.fingerprint != fingerprint:
-        return plan("definition changed", "full")
+        return plan("definition changed", "incremental" if keeps else "full")
     anew = [
         text for id, state in states.items() if (text := _needs_whole(id, state, built.positions.get(id)))
     ]
     if anew:
-        return plan("; ".join(anew), "full")
+        return plan("; ".join(anew), "incremental" if keeps else "full")
     new = {id: seen for id, state in states.items() if state.position > (seen := built.positions[id].batch)}
     if not new:
         work = Work("incremental", dict(built.positions))
