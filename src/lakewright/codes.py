@@ -46,6 +46,101 @@ CODES: dict[str, Code] = {
         "A project file lacks a key that is required.",
         "add the key",
     ),
+    "LW106": Code(
+        "environment variable not set",
+        "A project file refers to an environment variable that neither the process nor .env sets.",
+        "set the variable, put it into .env, or write ${NAME:-default}",
+    ),
+    "LW107": Code(
+        ".env not understood",
+        "A line of the project's .env file is not NAME=value.",
+        "write NAME=value; put values with spaces or # in quotes",
+    ),
+    "LW108": Code(
+        "secret in plain text",
+        "A project file holds a password or key itself; files are shared and kept, secrets must not be.",
+        "write ${secret:NAME} and keep the value in the environment or in .secrets/NAME",
+    ),
+    "LW109": Code(
+        "secret not found",
+        "A ${secret:NAME} reference was needed and no place that may hold it does.",
+        "set the environment variable LAKEWRIGHT_SECRET_NAME, or write the file .secrets/NAME",
+    ),
+    "LW110": Code(
+        "key given twice",
+        "A mapping in a project file has the same key twice; YAML would silently keep one of them.",
+        "remove one of the two",
+    ),
+    "LW111": Code(
+        "bad setting in the environment",
+        "An environment variable that replaces a setting has a value that the setting cannot take.",
+        "correct the variable or unset it",
+    ),
+    "LW112": Code(
+        "unknown target",
+        "The target asked for is not under `targets` in lakewright.yaml.",
+        "use one of the targets there, or add it",
+    ),
+    "LW113": Code(
+        "file not read",
+        "A file lies where project files are but its name or folder says it is none; nothing is ignored in silence.",
+        "name datasets datasets/<zone>/<name>.yaml, .sql or .py, and move other files elsewhere",
+    ),
+    "LW120": Code(
+        "definitions contradict each other",
+        "A dataset says in two ways what it is made of: `from`, a .sql file and a .py file exclude each other.",
+        "keep one of them",
+    ),
+    "LW121": Code(
+        "dataset made of nothing",
+        "A dataset has neither `from` nor a .sql or .py file of its name beside it.",
+        "add `from: <dataset>`, or write its query into a .sql file of the same name",
+    ),
+    "LW122": Code(
+        "bad name",
+        "A name in the project has characters that tables and columns should not have, or is reserved.",
+        "use snake_case: small letters, digits and _, a letter first",
+    ),
+    "LW123": Code(
+        "name used twice",
+        "Two things of the project have the same name.",
+        "rename one of them",
+    ),
+    "LW124": Code(
+        "Python function not usable",
+        "The function that a project file names was not found, or its arguments match no datasets.",
+        "write module:function for a function of a file in the project's folder",
+    ),
+    "LW125": Code(
+        "unknown dataset",
+        "A project file refers to a dataset that no source and no file under datasets/ defines.",
+        "use the name suggested, or add the dataset",
+    ),
+    "LW126": Code(
+        "datasets in a circle",
+        "Datasets depend on each other in a circle, so none of them can be built first.",
+        "remove one of the dependencies shown",
+    ),
+    "LW127": Code(
+        "settings that do not go together",
+        "Two settings of one dataset contradict each other, or one needs another that is missing.",
+        "change one of the two",
+    ),
+    "LW128": Code(
+        "unknown column",
+        "A setting names a column that the dataset does not have.",
+        "use the name suggested, or add the column",
+    ),
+    "LW129": Code(
+        "limits that nothing meets",
+        "A rule can never be met: its minimum lies above its maximum, or a limit does not fit the type.",
+        "correct the limits",
+    ),
+    "LW130": Code(
+        "folder not empty",
+        "A new project would overwrite files that exist.",
+        "choose another folder, or remove the files",
+    ),
     # --- 2xx sources and reading
     # --- 3xx SQL and planning
     "LW301": Code(
@@ -68,6 +163,17 @@ CODES: dict[str, Code] = {
         "table is not zone.name",
         "Tables in a query are written zone.name, such as raw.orders or processed.customers.",
         "write the dataset's zone and name, or define the name in WITH",
+    ),
+    "LW305": Code(
+        "no such column",
+        "A query, step or rule uses a column that the dataset it reads certainly does not have.",
+        "use one of the columns listed, or add it where the dataset is made",
+    ),
+    "LW306": Code(
+        "column not produced",
+        "A dataset's contract, keys, partitions or expectations name a column that its query or steps "
+        "do not produce.",
+        "produce the column in the query or steps, or take it out of the YAML",
     ),
     "LW321": Code(
         "unknown dataset",
@@ -186,6 +292,37 @@ CODES: dict[str, Code] = {
         "write a column, year(c), month(c), day(c), hour(c) or bucket(n, c)",
     ),
     # --- 5xx quality
+    "LW501": Code(
+        "rule does not fit the column",
+        "A rule of a column or an expectation has a value that the column's type cannot be compared with.",
+        "write a value of the column's type; dates and times are ISO text such as '2024-12-31'",
+    ),
+    "LW502": Code(
+        "check of an unknown column",
+        "A rule or expectation names a column that the dataset does not have.",
+        "correct the name, or add the column to the steps or the query",
+    ),
+    "LW503": Code(
+        "condition or statistic not usable",
+        "The SQL of a condition must be one expression over the columns of a row, that of a statistic one aggregate.",
+        "write one expression, without alias, FROM or WHERE",
+    ),
+    "LW504": Code(
+        "pattern not valid",
+        "A pattern is not a regular expression of RE2, which runs in linear time and so has no look-around "
+        "or back references.",
+        "rewrite the pattern; syntax: https://github.com/google/re2/wiki/Syntax",
+    ),
+    "LW505": Code(
+        "quality gate refused the dataset",
+        "Too many rows break checks, or a check that stops the dataset failed; nothing was published.",
+        "read the run's report, then correct the source, the steps or the check",
+    ),
+    "LW506": Code(
+        "reference not understood",
+        "A reference says which column of which dataset holds the values: zone.dataset.column.",
+        "write it like processed.customers.customer_id",
+    ),
     # --- 6xx runs and state
     "LW651": Code(
         "state database damaged",
