@@ -1,0 +1,66 @@
+"""What a compiled check is: one rule of a dataset as trees that an engine can run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlglot import exp
+
+from lakewright.errors import Problem, Where
+from lakewright.spec.base import Severity
+
+__all__ = ["BITS", "Check", "Scope", "bits_of", "problem", "row_checks", "stops"]
+
+#: Row checks in one BIGINT: the sign bit stays free and so do a few for rounding errors of other engines.
+BITS = 60
+
+Scope = Literal["row", "key", "dataset"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One compiled check.
+
+    ``id`` is unique within the dataset and stable between runs (``quantity.min``); ``sentence``
+    says in words what must hold. By ``scope``:
+
+    * ``row``: a row for which ``violated`` is TRUE breaks the check; NULL and FALSE are fine.
+    * ``key``: ``columns`` together must be unique among rows where none of them is null.
+    * ``dataset``: ``measure`` is an aggregate over the rows, judged by ``minimum`` and ``maximum``
+      (inclusive); or, with ``mostly``, ``violated`` is counted and at least that share of the rows
+      must not break it.
+    """
+
+    id: str
+    kind: str
+    columns: tuple[str, ...]
+    severity: Severity
+    sentence: str
+    scope: Scope
+    violated: exp.Expr | None = None
+    measure: exp.Expr | None = None
+    minimum: float | int | datetime | None = None
+    maximum: float | int | None = None
+    mostly: float | None = None
+
+
+def row_checks(checks: tuple[Check, ...]) -> tuple[Check, ...]:
+    """Return the checks of single rows, in the order of their bits."""
+    return tuple(check for check in checks if check.scope == "row")
+
+
+def bits_of(checks: tuple[Check, ...]) -> dict[str, tuple[int, int]]:
+    """Return for each row check's id the number of its bitmask column and its bit in there."""
+    return {check.id: divmod(index, BITS) for index, check in enumerate(row_checks(checks))}
+
+
+def stops(check: Check) -> bool:
+    """Whether a violation keeps a row from being published, or fails the dataset."""
+    return check.severity != "warn"
+
+
+def problem(code: str, message: str, path: str, remedy: str = "") -> Problem:
+    """Return a problem in the dataset's file."""
+    return Problem(code, message, Where(path), remedy=remedy)
