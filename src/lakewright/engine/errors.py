@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import duckdb
 
-from lakewright.errors import LakewrightError, RunError
+from lakewright.errors import LakewrightError, NotFoundError, RunError
 
 __all__ = ["ConflictError", "explain", "is_conflict", "redact"]
 
@@ -66,6 +66,8 @@ def explain(error: BaseException, *, hide: Iterable[str] = ()) -> LakewrightErro
     text = _LOCATION.sub("", redact(str(error), hide)).strip()
     if is_conflict(error):
         return ConflictError("LW411", f"another writer committed first: {text}")
+    if re.search(r"No snapshot found at|Could not find snapshot", text):
+        return NotFoundError("LW415", text)
     return RunError(_code_of(error, text), text)
 
 

@@ -16,11 +16,11 @@ from sqlglot import exp
 
 from lakewright.engine.errors import ConflictError, explain, is_conflict
 from lakewright.engine.session import Session
-from lakewright.errors import LakewrightError, UsageError
+from lakewright.errors import LakewrightError, NotFoundError, RunError, UsageError
 from lakewright.lake import checkpoints, schema
 from lakewright.lake.locks import CommitLock
 from lakewright.lake.protocol import CATALOG, Capabilities, Checkpoint
-from lakewright.sql.names import identifier, literal, split_id, table
+from lakewright.sql.names import column, identifier, literal, split_id, table
 
 __all__ = ["AttachedLake"]
 
@@ -152,6 +152,34 @@ class AttachedLake(ABC):
             raise explain(error, hide=self.session.hidden) from None
         return {str(row[0]): str(row[1]) for row in rows}
 
+    def describe(self, cursor: duckdb.DuckDBPyConnection, relation: exp.Table) -> dict[str, str]:
+        """Return the columns and types of a relation, such as a table as it was at a version."""
+        query = exp.select("*").from_(relation)
+        rows = self.run(cursor, f"DESCRIBE {query.sql('duckdb')}").fetchall()
+        return {str(row[0]): str(row[1]) for row in rows}
+
+    @abstractmethod
+    def ids(self, cursor: duckdb.DuckDBPyConnection, version: int | None = None) -> set[str]:
+        """Return the ids of the tables that exist now, or existed at *version*."""
+
+    @abstractmethod
+    def version_at(
+        self, cursor: duckdb.DuckDBPyConnection, version: int | None, timestamp: datetime | None
+    ) -> int | None:
+        """Return *version* when it exists, or the version current at *timestamp*; None when there is none."""
+
+    @abstractmethod
+    def partitions(
+        self, cursor: duckdb.DuckDBPyConnection, id: str, version: int | None = None
+    ) -> tuple[str, ...]:
+        """Return ``partition_by`` of the table now, or at *version*, as a project writes it."""
+
+    @abstractmethod
+    def sort_keys(
+        self, cursor: duckdb.DuckDBPyConnection, id: str, version: int | None = None
+    ) -> tuple[str, ...]:
+        """Return ``sort_by`` of the table now, or at *version*, as a project writes it."""
+
     def add_column(self, cursor: duckdb.DuckDBPyConnection, id: str, name: str, type: str) -> None:
         """See :meth:`lakewright.lake.protocol.Lake.add_column`."""
         definition = schema.column_definition(name, self.storable({name: type})[name])
@@ -168,8 +196,26 @@ class AttachedLake(ABC):
 
     def alter_type(self, cursor: duckdb.DuckDBPyConnection, id: str, name: str, type: str) -> None:
         """See :meth:`lakewright.lake.protocol.Lake.alter_type`."""
-        kind = schema.column_definition(name, self.storable({name: type})[name]).removeprefix(_quoted(name))
-        self._alter(cursor, id, f"ALTER COLUMN {_quoted(name)} SET DATA TYPE{kind}")
+        kind = self.storable({name: type})[name]
+        definition = schema.column_definition(name, kind)
+        try:
+            self._alter(cursor, id, f"ALTER COLUMN {definition.replace(' ', ' SET DATA TYPE ', 1)}")
+        except RunError as error:
+            if error.code != "LW405":
+                raise
+            self._convert(cursor, id, name, kind)
+
+    def _convert(self, cursor: duckdb.DuckDBPyConnection, id: str, name: str, kind: str) -> None:
+        # Formats only widen types in place. Anything else goes through a column beside the old one.
+        known = self._existing(cursor, id)
+        beside = "_converted"
+        while beside in known:
+            beside += "_"
+        self.add_column(cursor, id, beside, kind)
+        value = exp.cast(column(name), kind, dialect="duckdb")
+        self._run(cursor, exp.update(table(id, CATALOG), {_quoted(beside): value}, dialect="duckdb"))
+        self.drop_column(cursor, id, name)
+        self.rename_column(cursor, id, beside, name)
 
     def set_partitions(self, cursor: duckdb.DuckDBPyConnection, id: str, partition_by: Sequence[str]) -> None:
         """See :meth:`lakewright.lake.protocol.Lake.set_partitions`."""
@@ -239,7 +285,7 @@ class AttachedLake(ABC):
     def _existing(self, cursor: duckdb.DuckDBPyConnection, id: str) -> dict[str, str]:
         found = self.columns(cursor, id)
         if found is None:
-            raise LakewrightError("LW414", f"the lake has no table {id!r}")
+            raise NotFoundError("LW414", f"the lake has no table {id!r}")
         return found
 
     def _writable(self) -> None:

@@ -30,6 +30,7 @@ COLUMNS: dict[str, str] = {
     "rows": "BIGINT",
     "at": "TIMESTAMP WITH TIME ZONE",
     "kind": "VARCHAR",
+    "base": "BIGINT",
 }
 
 
@@ -72,14 +73,14 @@ def latest(
 
 
 def restored_since(lake: _Lake, cursor: duckdb.DuckDBPyConnection, dataset: str, batch: int) -> bool:
-    """Whether a restore of *dataset* was committed after its *batch*."""
+    """Whether rows of *dataset* up to *batch* were taken away by a later restore."""
     if lake.columns(cursor, TABLE) is None:
         return False
     query = (
         exp.select("1")
         .from_(table(TABLE, CATALOG))
         .where(column("dataset").eq(literal(dataset)), column("batch") > literal(batch))
-        .where(column("kind").eq(literal("restore")))
+        .where(column("kind").eq(literal("restore")), column("base") < literal(batch))
         .limit(1)
     )
     return lake.run(cursor, query).fetchone() is not None

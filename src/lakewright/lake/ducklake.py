@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -14,13 +15,14 @@ from lakewright.engine.errors import explain
 from lakewright.engine.extensions import load
 from lakewright.engine.session import Session
 from lakewright.errors import LakewrightError
-from lakewright.lake import checkpoints, schema
+from lakewright.lake import checkpoints, ducklake_meta, schema, upkeep
 from lakewright.lake.attached import AttachedLake
 from lakewright.lake.locks import CommitLock
-from lakewright.lake.protocol import CATALOG, Capabilities
+from lakewright.lake.protocol import CATALOG, Capabilities, Compaction, Snapshot, TableInfo
+from lakewright.lake.restore import restore
 from lakewright.lake.storage import Resolve, is_remote, open_storage, tables_path
 from lakewright.spec.project import Lake as LakeSpec
-from lakewright.sql.names import literal, table
+from lakewright.sql.names import literal, split_id, table
 
 __all__ = ["DuckLake"]
 
@@ -67,6 +69,9 @@ class DuckLake(AttachedLake):
     def _attach(self, catalog: _Catalog, data_path: str) -> None:
         cursor = self.session.cursor()
         load(cursor, "ducklake", catalog.extension)
+        if catalog.file is not None:
+            # The catalog's tables are small: starting threads to scan them costs a fifth of a commit.
+            cursor.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
         if catalog.file is not None:
             if self.read_only and not catalog.file.exists():
                 raise LakewrightError("LW410", "the lake does not exist yet", tried=[str(catalog.file)])
@@ -141,6 +146,76 @@ class DuckLake(AttachedLake):
             self.run(cursor, f"ALTER TABLE {name} SET PARTITIONED BY ({', '.join(partitions)})")
         if not existed and order:
             self.run(cursor, f"ALTER TABLE {name} SET SORTED BY ({', '.join(order)})")
+
+    def tables(self, cursor: duckdb.DuckDBPyConnection) -> list[TableInfo]:
+        """See :meth:`lakewright.lake.protocol.Lake.tables`."""
+        return ducklake_meta.tables(self, cursor)
+
+    def snapshots(
+        self, cursor: duckdb.DuckDBPyConnection, id: str | None = None, limit: int | None = None
+    ) -> list[Snapshot]:
+        """See :meth:`lakewright.lake.protocol.Lake.snapshots`."""
+        return ducklake_meta.snapshots(self, cursor, id, limit)
+
+    def ids(self, cursor: duckdb.DuckDBPyConnection, version: int | None = None) -> set[str]:
+        """Return the ids of the tables that exist now, or existed at *version*."""
+        return set(ducklake_meta.alive(self, cursor, version))
+
+    def version_at(
+        self, cursor: duckdb.DuckDBPyConnection, version: int | None, timestamp: datetime | None
+    ) -> int | None:
+        """Return *version* when it exists, or the version current at *timestamp*; None when there is none."""
+        return ducklake_meta.version_at(self, cursor, version, timestamp)
+
+    def partitions(
+        self, cursor: duckdb.DuckDBPyConnection, id: str, version: int | None = None
+    ) -> tuple[str, ...]:
+        """Return ``partition_by`` of the table now, or at *version*."""
+        return ducklake_meta.partitions(self, cursor, version).get(id, ())
+
+    def sort_keys(
+        self, cursor: duckdb.DuckDBPyConnection, id: str, version: int | None = None
+    ) -> tuple[str, ...]:
+        """Return ``sort_by`` of the table now, or at *version*."""
+        return ducklake_meta.sorts(self, cursor, id, version)
+
+    def restore(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        ids: Iterable[str] | None = None,
+        *,
+        version: int | None = None,
+        timestamp: datetime | None = None,
+    ) -> dict[str, int]:
+        """See :meth:`lakewright.lake.protocol.Lake.restore`."""
+        return restore(self, cursor, ids, version=version, timestamp=timestamp)
+
+    def compact(
+        self, cursor: duckdb.DuckDBPyConnection, ids: Iterable[str] | None = None
+    ) -> list[Compaction]:
+        """See :meth:`lakewright.lake.protocol.Lake.compact`."""
+        self._writable()
+        with self._commit_lock():
+            return upkeep.compact(self, cursor, ids)
+
+    def expire(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        older_than: datetime,
+        *,
+        grace: timedelta = upkeep.GRACE,
+        orphan_age: timedelta = upkeep.ORPHAN_AGE,
+    ) -> int:
+        """See :meth:`lakewright.lake.protocol.Lake.expire`."""
+        self._writable()
+        with self._commit_lock():
+            return upkeep.expire(self, cursor, older_than, grace=grace, orphan_age=orphan_age)
+
+    def files(self, cursor: duckdb.DuckDBPyConnection, id: str) -> list[str]:
+        """See :meth:`lakewright.lake.protocol.Lake.files`."""
+        zone, name = split_id(id)
+        listed = "SELECT data_file FROM ducklake_list_files('lake', ?, schema => ?)"
+        return [row[0] for row in self.run(cursor, listed, [name, zone]).fetchall()]
 
 
 def _catalog(spec: LakeSpec, root: Path, resolve: Resolve) -> _Catalog:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeVar
 
 import duckdb
@@ -98,8 +98,8 @@ class Checkpoint:
     """What a dataset had consumed when a version of it was committed.
 
     ``batch`` counts the dataset's publishes from 1. ``positions`` is JSON text that only the build
-    reads. ``kind`` is ``build``, or ``restore`` for a version put back: its rows did not grow by a
-    batch, so whoever reads the dataset by batches has to read it whole once.
+    reads. ``kind`` is ``build``, or ``restore`` for a version put back; ``base`` is then the batch of
+    that version. Rows of batches after ``base`` and before ``batch`` are gone.
     """
 
     dataset: str
@@ -110,6 +110,7 @@ class Checkpoint:
     rows: int
     at: datetime
     kind: Literal["build", "restore"] = "build"
+    base: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +239,19 @@ class Lake(Protocol):
         """Merge small files and apply deletes, without changing any row."""
         ...
 
-    def expire(self, cursor: duckdb.DuckDBPyConnection, older_than: datetime) -> int:
-        """Forget versions committed before *older_than*, with the files only they use; returns how many."""
+    def expire(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        older_than: datetime,
+        *,
+        grace: timedelta = timedelta(hours=1),
+        orphan_age: timedelta = timedelta(days=1),
+    ) -> int:
+        """Forget versions committed before *older_than*, with the files only they use; returns how many.
+
+        A file that no version needs is deleted once it is so for *grace*, and a file that a crash
+        left behind once it is older than *orphan_age*, so that running readers and writers keep theirs.
+        """
         ...
 
     def files(self, cursor: duckdb.DuckDBPyConnection, id: str) -> list[str]:
@@ -255,5 +267,5 @@ class Lake(Protocol):
         ...
 
     def restored_since(self, cursor: duckdb.DuckDBPyConnection, id: str, batch: int) -> bool:
-        """True when *id* was restored after its *batch*: reading on by batches would miss what went away."""
+        """True when rows of *id* up to *batch* went away by a restore: who has read that far must read it whole."""
         ...

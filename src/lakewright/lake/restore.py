@@ -1,0 +1,170 @@
+"""Put datasets back to an earlier version, as one new commit: history is added to, never rewritten.
+
+A restored dataset gets the rows and columns that it had, and a checkpoint of kind ``restore``. That
+checkpoint holds the *positions* of the old version, so the next build reads again what was built
+since, and a batch number beyond every earlier one, so ``_batch_id`` never repeats. Its ``base`` is
+the old version's batch: a reader that had read beyond it holds rows which are gone now, and
+:func:`lakewright.lake.checkpoints.restored_since` tells it to read the dataset whole once.
+Bad rows in quarantine go back together with their dataset, or the next build would quarantine them twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import duckdb
+from sqlglot import exp
+
+from lakewright.errors import LakewrightError, NotFoundError, nearest
+from lakewright.lake import checkpoints
+from lakewright.lake.attached import AttachedLake
+from lakewright.lake.protocol import BOOKKEEPING, CATALOG, Checkpoint
+from lakewright.sql.names import QUARANTINE_ZONE, column, identifier, quarantine_id, table
+
+__all__ = ["restore"]
+
+
+def restore(
+    lake: AttachedLake,
+    cursor: duckdb.DuckDBPyConnection,
+    ids: Iterable[str] | None,
+    *,
+    version: int | None,
+    timestamp: datetime | None,
+) -> dict[str, int]:
+    """Restore *ids* (every dataset when None) in one commit and return their rows by dataset.
+
+    Raises LW415 (exit 4) when the version or a dataset at that version does not exist.
+    """
+    lake.capabilities.require("restore", lake.kind)
+    target = lake.version_at(cursor, version, timestamp)
+    if target is None:
+        wanted = f"version {version}" if timestamp is None else f"version as old as {timestamp.isoformat()}"
+        raise NotFoundError("LW415", f"the lake has no {wanted}")
+    now, then = lake.ids(cursor), lake.ids(cursor, target)
+    chosen = _chosen(now, then, ids, target)
+    message = f"restore {'the lake' if ids is None else ', '.join(sorted(set(ids)))} to version {target}"
+
+    def work() -> dict[str, int]:
+        before, after = _checkpoints(lake, cursor, target), lake.latest_checkpoints(cursor)
+        rows = {}
+        for id in chosen:
+            rows[id] = _restore_table(lake, cursor, id, target, exists_now=id in now, existed=id in then)
+            if id in after or id in before:
+                lake.add_checkpoint(cursor, _checkpoint(id, before.get(id), after.get(id), rows[id], target))
+        return rows
+
+    done = lake.commit(cursor, work, message=message, info={"restored_to": target, "datasets": chosen})
+    return {id: count for id, count in done.items() if not id.startswith(f"{QUARANTINE_ZONE}.")}
+
+
+def _chosen(now: set[str], then: set[str], ids: Iterable[str] | None, target: int) -> list[str]:
+    known = {id for id in now | then if not id.startswith(f"{BOOKKEEPING}.")}
+    if ids is None:
+        return sorted(known)
+    chosen: set[str] = set()
+    for id in ids:
+        if id not in known:
+            raise NotFoundError("LW414", f"the lake has no table {id!r}{nearest(id, known)}")
+        if id not in then:
+            raise NotFoundError("LW415", f"{id!r} did not exist at version {target}")
+        chosen.add(id)
+        if (bad := quarantine_id(id)) in known:
+            chosen.add(bad)
+    return sorted(chosen)
+
+
+def _checkpoints(lake: AttachedLake, cursor: duckdb.DuckDBPyConnection, target: int) -> dict[str, Checkpoint]:
+    if checkpoints.TABLE not in lake.ids(cursor, target):
+        return {}
+    return checkpoints.latest(lake, cursor, lake.at(checkpoints.TABLE, target))
+
+
+def _checkpoint(
+    id: str, before: Checkpoint | None, after: Checkpoint | None, rows: int, target: int
+) -> Checkpoint:
+    blank = Checkpoint(id, 0, "", "{}", "", 0, datetime.now(UTC))
+    base = before or blank
+    return replace(
+        base,
+        batch=max(base.batch, (after or base).batch) + 1,
+        run_id=f"restore:{target}",
+        rows=rows,
+        at=datetime.now(UTC),
+        kind="restore",
+        base=base.base if base.kind == "restore" else base.batch,
+    )
+
+
+def _restore_table(
+    lake: AttachedLake,
+    cursor: duckdb.DuckDBPyConnection,
+    id: str,
+    target: int,
+    *,
+    exists_now: bool,
+    existed: bool,
+) -> int:
+    if not existed:
+        # Made later: it held nothing then. Emptied rather than dropped, so that it can come back.
+        lake.run(cursor, exp.delete(table(id, CATALOG)))
+        return 0
+    relation = lake.at(id, target)
+    columns = lake.describe(cursor, relation)
+    parts = lake.partitions(cursor, id, target)
+    if exists_now:
+        # Rows first: what is empty can change its columns freely.
+        lake.run(cursor, exp.delete(table(id, CATALOG)))
+        _restore_columns(lake, cursor, id, columns, parts)
+        return _insert(lake, cursor, id, columns, relation)
+    # Once a table of that name is made anew, the transaction no longer sees the old one's rows.
+    kept = exp.Table(this=identifier("_restored"), db=identifier("main"), catalog=identifier("temp"))
+    lake.run(
+        cursor, exp.Create(this=kept, kind="TABLE", replace=True, expression=exp.select("*").from_(relation))
+    )
+    lake.create_table(cursor, id, columns, partition_by=parts, sort_by=lake.sort_keys(cursor, id, target))
+    count = _insert(lake, cursor, id, columns, kept)
+    lake.run(cursor, exp.Drop(this=kept, kind="TABLE"))
+    return count
+
+
+def _insert(
+    lake: AttachedLake,
+    cursor: duckdb.DuckDBPyConnection,
+    id: str,
+    columns: Mapping[str, str],
+    source: exp.Table,
+) -> int:
+    into = exp.Schema(this=table(id, CATALOG), expressions=[identifier(name) for name in columns])
+    rows = exp.select(*(column(name) for name in columns)).from_(source)
+    counted = lake.run(cursor, exp.Insert(this=into, expression=rows)).fetchone()
+    return int(counted[0]) if counted else 0
+
+
+def _restore_columns(
+    lake: AttachedLake,
+    cursor: duckdb.DuckDBPyConnection,
+    id: str,
+    columns: Mapping[str, str],
+    parts: tuple[str, ...],
+) -> None:
+    current = lake.columns(cursor, id)
+    if current is None:
+        raise LakewrightError("LW414", f"the lake has no table {id!r}")
+    partitions_differ = lake.partitions(cursor, id) != parts
+    wrong = [name for name, kind in current.items() if columns.get(name) != kind]
+    missing = [name for name, kind in columns.items() if current.get(name) != kind]
+    if partitions_differ and lake.capabilities.change_partitions:
+        lake.set_partitions(cursor, id, ())
+    for name in missing:
+        if name not in current:
+            lake.add_column(cursor, id, name, columns[name])
+    for name in wrong:
+        # A retyped column goes and comes back: types only widen.
+        lake.drop_column(cursor, id, name)
+        if name in columns:
+            lake.add_column(cursor, id, name, columns[name])
+    if partitions_differ and lake.capabilities.change_partitions:
+        lake.set_partitions(cursor, id, parts)
