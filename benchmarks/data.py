@@ -1,0 +1,82 @@
+"""The data that the scenarios work on, made once under ``.data`` and kept."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import duckdb
+from harness import DATA, OURS, Unavailable, note
+
+_SALES = """
+select
+  case when i % 100 = 0 and i > 0 then i - 1 else i end as order_id,
+  case when hash(i * 3) % 100 = 0 then null else 100000 + hash(i) % 500000 end as customer_id,
+  hash(i * 7) % 20000 as product_id,
+  case when hash(i * 11) % 500 = 0 then 'not a date' else strftime(timestamp '2024-01-01'
+    + to_seconds((hash(i * 13) % 31536000)::bigint), '%Y-%m-%d %H:%M:%S') end as ordered_at,
+  case when hash(i * 17) % 300 = 0 then -1 else 1 + hash(i * 19) % 10 end as quantity,
+  round((hash(i * 23) % 100000) / 100.0, 2) as unit_price,
+  round((hash(i * 29) % 30) / 100.0, 2) as discount,
+  ['new', 'paid', 'shipped', 'cancelled'][1 + (hash(i * 31) % 4)::int] as status,
+  ['north', 'south', 'east', 'west'][1 + (hash(i * 37) % 4)::int] as region,
+  ['web', 'store', 'phone'][1 + (hash(i * 41) % 3)::int] as channel,
+  'user' || (hash(i) % 500000) || '@example.com' as email,
+  ['EUR', 'USD', 'GBP'][1 + (hash(i * 43) % 3)::int] as currency,
+  'note about the order number ' || (hash(i * 47) % 1000000) as note
+from range({first}, {last}) t(i)
+"""
+
+
+def sales(rows: int) -> Path:
+    """A dirty sales CSV: 1 % of keys twice, 1 % nulls, 0.2 % bad dates, 0.3 % out of range."""
+    target = DATA / f"sales_{rows}" / "sales.csv"
+    if not target.is_file():
+        note(f"    making {target.name} with {rows:,} rows …")
+        _copy(_SALES.format(first=0, last=rows), target)
+    return target
+
+
+def small_files(files: int, rows: int = 100) -> Path:
+    """A folder of *files* CSV files of *rows* rows each."""
+    folder = DATA / f"small_{files}"
+    if not (folder / ".done").is_file():
+        note(f"    making {files:,} small files …")
+        for number in range(files):
+            _copy(
+                _SALES.format(first=number * rows, last=(number + 1) * rows),
+                folder / "sales" / f"part_{number:05}.csv",
+            )
+        (folder / ".done").touch()
+    return folder / "sales"
+
+
+def tpch(scale: float) -> Path:
+    """A folder with the eight TPC-H tables as Parquet, by tpchgen-cli."""
+    folder = DATA / f"tpch_{scale:g}"
+    if not (folder / ".done").is_file():
+        tool = shutil.which("tpchgen-cli") or str(OURS.with_name("tpchgen-cli"))
+        note(f"    making TPC-H at scale factor {scale:g} …")
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            done = subprocess.run(
+                [tool, "--scale-factor", f"{scale:g}", "--format", "parquet", "--output-dir", str(folder)],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise Unavailable("tpchgen-cli is not installed") from None
+        if done.returncode:
+            raise Unavailable(f"tpchgen-cli: {done.stderr.strip()}")
+        (folder / ".done").touch()
+    return folder
+
+
+def _copy(query: str, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    with duckdb.connect() as con:
+        con.execute(f"copy ({query}) to '{part}' (format csv, header true)")
+    part.rename(target)
