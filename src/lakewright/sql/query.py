@@ -13,7 +13,7 @@ from sqlglot.errors import ParseError, TokenError
 
 from lakewright.errors import Problem, ProjectError, Where, nearest
 
-__all__ = ["TABLE_FUNCTIONS", "bind", "dependencies", "parse_query", "place", "tables"]
+__all__ = ["TABLE_FUNCTIONS", "bind", "dependencies", "parse_query", "place", "shared_query", "tables"]
 
 _DUCKDB = DuckDB()
 
@@ -56,11 +56,12 @@ def parse_query(text: str, *, path: str, line: int = 1) -> exp.Query:
     LW302 for anything but one query, LW303 for functions that reach outside the project's datasets,
     LW304 for tables that are not written ``zone.name``.
     """
-    return _parsed(text, path, line).copy()
+    return shared_query(text, path, line).copy()
 
 
 @lru_cache(maxsize=4096)
-def _parsed(text: str, path: str, line: int) -> exp.Query:
+def shared_query(text: str, path: str, line: int = 1) -> exp.Query:
+    """The same as :func:`parse_query`, but a tree that all callers share: look at it, never change it."""
     tokenizer = _DUCKDB.tokenizer()
     try:
         tokens = tokenizer.tokenize(text)
@@ -99,12 +100,12 @@ def _parsed(text: str, path: str, line: int) -> exp.Query:
     return query
 
 
-def dependencies(query: exp.Query) -> tuple[str, ...]:
+def dependencies(query: exp.Expr) -> tuple[str, ...]:
     """Return the ids of the datasets that *query* reads, in order of first use, without CTE names."""
     return tuple(dict.fromkeys(f"{one.db}.{one.name}" for one in tables(query) if one.db))
 
 
-def tables(query: exp.Query) -> Iterator[exp.Table]:
+def tables(query: exp.Expr) -> Iterator[exp.Table]:
     """Yield the tables of *query* that name a dataset: not functions, not names of CTEs; in text order."""
     found = [one for one in query.find_all(exp.Table) if _names_dataset(one)]
     # CTEs hang behind the body in the tree but stand before it in the text

@@ -404,7 +404,7 @@ def _name(node: exp.Expr) -> str:
     if isinstance(node, exp.Column):
         return node.name
     if isinstance(node, exp.Dot):
-        return node.expression.name
+        return str(node.expression.name)
     if isinstance(node, exp.Func) and not any(node.args.values()):
         return str(node.sql_name())
     return ""
