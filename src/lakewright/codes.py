@@ -108,18 +108,8 @@ CODES: dict[str, Code] = {
     ),
     "LW124": Code(
         "Python function not usable",
-        "The function that a project file names was not found, or its arguments match no datasets.",
+        "The function that a step of a dataset names was not found.",
         "write module:function for a function of a file in the project's folder",
-    ),
-    "LW125": Code(
-        "unknown dataset",
-        "A project file refers to a dataset that no source and no file under datasets/ defines.",
-        "use the name suggested, or add the dataset",
-    ),
-    "LW126": Code(
-        "datasets in a circle",
-        "Datasets depend on each other in a circle, so none of them can be built first.",
-        "remove one of the dependencies shown",
     ),
     "LW127": Code(
         "settings that do not go together",
