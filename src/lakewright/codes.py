@@ -344,6 +344,36 @@ CODES: dict[str, Code] = {
         "The state is kept in PostgreSQL, but its driver is not installed.",
         "pip install 'lakewright[postgres]'",
     ),
+    "LW601": Code(
+        "nothing to read",
+        "A raw dataset has no file that can be read yet.",
+        "put files where the source's path and pattern find them, then run again",
+    ),
+    "LW602": Code(
+        "function not found",
+        "A dataset names a Python file or function, or an input of a function, that is not there.",
+        "correct the name; modules are files under the project's folder",
+    ),
+    "LW603": Code(
+        "user function failed",
+        "A Python function of the project raised an error, or its file cannot be loaded.",
+        "mend the function at the line shown; `lakewright test` runs it on small rows",
+    ),
+    "LW604": Code(
+        "function returned no table",
+        "A Python function must return a pyarrow Table, a Polars frame or a pandas DataFrame.",
+        "return a table",
+    ),
+    "LW605": Code(
+        "no such cursor column",
+        "incremental.column names a column that the upstream does not have.",
+        "name a column of the upstream whose values grow",
+    ),
+    "LW606": Code(
+        "nothing to backfill by",
+        "A backfill needs a column that holds each row's date.",
+        "partition the dataset by a date or name incremental.column",
+    ),
     "LW610": Code(
         "task failed unexpectedly",
         "A task ended with an error that Lakewright did not foresee.",
@@ -390,5 +420,30 @@ CODES: dict[str, Code] = {
         "unknown name",
         "The command names something that does not exist.",
         "use one of the names listed",
+    ),
+    "LW902": Code(
+        "not a snapshot",
+        "A point in the lake's history is a snapshot number or a time.",
+        "`lakewright snapshots` lists them",
+    ),
+    "LW903": Code(
+        "not a query",
+        "The query command takes one statement that reads.",
+        "write one SELECT; datasets are changed by `lakewright run`",
+    ),
+    "LW904": Code(
+        "not possible here",
+        "What was asked does not go with the options or settings given.",
+        "see the message",
+    ),
+    "LW905": Code(
+        "folder is not empty",
+        "A new project needs a folder of its own; nothing that exists is overwritten.",
+        "name a folder that does not exist yet",
+    ),
+    "LW906": Code(
+        "no readable file",
+        "There is no file in the folder that can be read as a table.",
+        "point at a folder with CSV, JSON, NDJSON, Parquet, Avro, ORC or Excel files",
     ),
 }
