@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import duckdb
+
 from harness import DATA, OURS, Unavailable, note
 
 _SALES = """
@@ -61,7 +62,7 @@ def tpch(scale: float) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             done = subprocess.run(
-                [tool, "--scale-factor", f"{scale:g}", "--format", "parquet", "--output-dir", str(folder)],
+                [tool, "parquet", "--scale-factor", f"{scale:g}", "--output-dir", str(folder)],
                 capture_output=True,
                 text=True,
                 check=False,

@@ -94,7 +94,11 @@ def compete(contenders: Sequence[Contender], rounds: int) -> None:
 
 
 def process(
-    command: Sequence[str | Path], *, cwd: Path | None = None, timeout: float = 3600, allowed: Sequence[int] = (0,)
+    command: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    timeout: float = 3600,
+    allowed: Sequence[int] = (0,),
 ) -> Run:
     """Run *command* to its end. Its last line of output, if JSON, becomes ``said``."""
     # Byte code is kept between runs, as on any installation.

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import dlt
 import pyarrow as pa
 import pyarrow.csv as pc
+
 from rules import COLUMNS
 
 ARROW = {

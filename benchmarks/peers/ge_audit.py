@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import great_expectations as gx
 import great_expectations.expectations as gxe
 import pyarrow.parquet as pq
+
 from rules import ALLOWED, COLUMNS, KEY, MAXIMUM, MINIMUM, PATTERN, REQUIRED
 
 logging.disable(logging.WARNING)
@@ -30,7 +31,9 @@ loaded = time.perf_counter()
 context = gx.get_context(mode="ephemeral")
 context.variables.progress_bars = {"globally": False, "metric_calculations": False}
 definition = (
-    context.data_sources.add_pandas("lake").add_dataframe_asset("sales").add_batch_definition_whole_dataframe("all")
+    context.data_sources.add_pandas("lake")
+    .add_dataframe_asset("sales")
+    .add_batch_definition_whole_dataframe("all")
 )
 suite = context.suites.add(gx.ExpectationSuite(name="sales"))
 expectations = [gxe.ExpectColumnValuesToBeUnique(column=KEY)]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
+
 from rules import ALLOWED, COLUMNS, KEY, MAXIMUM, MINIMUM, PATTERN, REQUIRED
 
 KINDS = {
@@ -47,7 +48,9 @@ staged = (
     .select(typed(name, kind).alias(name) for name, kind in COLUMNS.items())
     .unique(subset=[KEY], keep="any", maintain_order=False)
     .with_columns(_violations=bits)
-    .with_columns(_bad=pl.col("_violations") != 0, y=pl.col("ordered_at").dt.year(), m=pl.col("ordered_at").dt.month())
+    .with_columns(
+        _bad=pl.col("_violations") != 0, y=pl.col("ordered_at").dt.year(), m=pl.col("ordered_at").dt.month()
+    )
 )
 sink = staged.sink_parquet(
     pl.PartitionBy(out, key=["_bad", "y", "m"], include_key=False),
@@ -62,4 +65,8 @@ audit = staged.select(
     *(((pl.col("_violations") & (1 << n)) != 0).sum().alias(name) for n, name in enumerate(rules)),
 )
 _, counts = pl.collect_all([sink, audit], engine="streaming")
-print(json.dumps({"seconds": time.perf_counter() - began, "rows": counts["rows"][0], "audit": counts.to_dicts()[0]}))
+print(
+    json.dumps(
+        {"seconds": time.perf_counter() - began, "rows": counts["rows"][0], "audit": counts.to_dicts()[0]}
+    )
+)

@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from pyspark.sql import Observation, SparkSession
 from pyspark.sql import functions as f
+
 from rules import ALLOWED, COLUMNS, KEY, MAXIMUM, MINIMUM, PATTERN, REQUIRED
 
 source, out = sys.argv[1:3]
@@ -32,14 +33,18 @@ began = time.perf_counter()
 text = spark.read.csv(
     source, header=True, schema=", ".join(f"{name} string" for name in COLUMNS), mode="PERMISSIVE"
 )
-typed = text.select(*(f.col(name).cast(kind.replace("varchar", "string")).alias(name) for name, kind in COLUMNS.items()))
+typed = text.select(
+    *(f.col(name).cast(kind.replace("varchar", "string")).alias(name) for name, kind in COLUMNS.items())
+)
 rules = {}
 rules |= {f"{c}.required": f.col(c).isNull() for c in REQUIRED}
 rules |= {f"{c}.min": f.col(c) < f.lit(v) for c, v in MINIMUM.items()}
 rules |= {f"{c}.max": f.col(c) > f.lit(v) for c, v in MAXIMUM.items()}
 rules |= {f"{c}.in": ~f.col(c).isin(*v) for c, v in ALLOWED.items()}
 rules |= {f"{c}.pattern": ~f.col(c).rlike(v) for c, v in PATTERN.items()}
-bits = sum((f.when(broken, f.lit(1 << n)).otherwise(f.lit(0)) for n, broken in enumerate(rules.values())), f.lit(0))
+bits = sum(
+    (f.when(broken, f.lit(1 << n)).otherwise(f.lit(0)) for n, broken in enumerate(rules.values())), f.lit(0)
+)
 audit = Observation("audit")
 staged = (
     typed.dropDuplicates([KEY])
@@ -51,7 +56,9 @@ staged = (
         audit,
         f.count(f.lit(1)).alias("rows"),
         *(
-            f.sum((f.col("_violations").bitwiseAND(f.lit(1 << n)) != 0).cast("int")).alias(name.replace(".", "_"))
+            f.sum((f.col("_violations").bitwiseAND(f.lit(1 << n)) != 0).cast("int")).alias(
+                name.replace(".", "_")
+            )
             for n, name in enumerate(rules)
         ),
     )

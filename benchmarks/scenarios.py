@@ -1,0 +1,383 @@
+"""The scenarios: who competes at what, and which ratio was promised."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import data
+import projects
+from harness import DATA, HERE, OURS, Contender, Run, Unavailable, compete, fresh, note, peer, process
+
+WORK = DATA / "work"
+PEERS = HERE / "peers"
+SCRIPTS = HERE / "ours"
+LAKEWRIGHT = OURS.with_name("lakewright")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large everything is: *rows* of the big file, the rest in proportion to it."""
+
+    rows: int = 10_000_000
+
+    @property
+    def share(self) -> float:
+        return min(1.0, self.rows / 10_000_000)
+
+    def of(self, full: int, least: int = 1) -> int:
+        return max(least, round(full * self.share))
+
+
+@dataclass
+class Figure:
+    """One promise: *value* must be at most (or, with ``least``, at least) *target*."""
+
+    what: str
+    value: float | None
+    target: float
+    unit: str = "×"
+    least: bool = False
+    why: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        if self.value is None:
+            return None
+        return self.value >= self.target if self.least else self.value <= self.target
+
+    def summary(self) -> dict[str, object]:
+        return {
+            "what": self.what,
+            "value": None if self.value is None else round(self.value, 3),
+            "bound": "at least" if self.least else "at most",
+            "target": self.target,
+            "unit": self.unit,
+            "met": self.met,
+            "why": self.why,
+        }
+
+
+@dataclass
+class Outcome:
+    """What a scenario found."""
+
+    name: str
+    about: str
+    contenders: list[Contender] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+
+
+def _ratio(of: Contender, to: Contender) -> float | None:
+    return of.seconds / to.seconds if of.runs and to.runs else None
+
+
+def _peer(name: str, environment: str, script: str, arguments: Callable[[], list[object]]) -> Contender:
+    def start() -> Run:
+        python = peer(environment)
+        return process([python, PEERS / script, *map(str, arguments())])
+
+    return Contender(name, start, prepare=lambda: _discard(peer, environment))
+
+
+def _discard(call: Callable[[str], Path], name: str) -> None:
+    call(name)
+
+
+def _run_project(name: str, make: Callable[[], Path]) -> Contender:
+    """`lakewright run` on a project that is new each time: the whole command is timed."""
+    made: list[Path] = []
+
+    def prepare() -> None:
+        made[:] = [make()]
+
+    def start() -> Run:
+        return process([LAKEWRIGHT, "run", "--json"], cwd=made[0])
+
+    return Contender(name, start, prepare)
+
+
+def _compression(project: Path) -> str:
+    """How the lake compresses, so that DuckDB is asked to do the same."""
+    import duckdb
+
+    files = sorted((project / "lake").rglob("*.parquet"))
+    for one in files:
+        if "raw" not in one.parts:
+            row = duckdb.execute(
+                "select any_value(compression) from parquet_metadata(?)", [str(one)]
+            ).fetchone()
+            if row:
+                return str(row[0]).lower()
+    return "zstd"
+
+
+def build(size: Size, rounds: int) -> Outcome:
+    """The whole build: parse, cast, deduplicate, 20 checks, quarantine, months, audit, commit."""
+    csv = data.sales(size.rows)
+    project = WORK / "build"
+    ours = _run_project("lakewright run", lambda: projects.sales(project, csv.parent))
+    floor = _peer(
+        "duckdb COPY alone",
+        "duckdb",
+        "duckdb_copy.py",
+        lambda: [csv, fresh(WORK / "copy") / "out", _compression(project)],
+    )
+    spark = _peer(
+        "pyspark local[2]", "pyspark", "pyspark_build.py", lambda: [csv, fresh(WORK / "spark") / "out"]
+    )
+    polars = _peer(
+        "polars streaming", "polars", "polars_build.py", lambda: [csv, fresh(WORK / "polars") / "out"]
+    )
+    contenders = [ours, floor, polars, spark]
+    compete(contenders, rounds)
+    _same_answer(ours, [polars, spark])
+    return Outcome(
+        "build",
+        f"{size.rows:,} rows of dirty CSV to checked, partitioned tables; whole processes",
+        contenders,
+        [
+            Figure("lakewright / DuckDB COPY of the same rows", _ratio(ours, floor), 1.5),
+            Figure("PySpark local[2] / lakewright", _ratio(spark, ours), 3.5, least=True),
+            Figure("Polars streaming / lakewright", _ratio(polars, ours), 1.2, least=True),
+            Figure("peak memory", ours.peak / 2**30 if ours.runs else None, 3.0, unit="GiB"),
+        ],
+    )
+
+
+def _same_answer(ours: Contender, others: list[Contender]) -> None:
+    """The peers do the same work only if they keep as many rows."""
+    for one in others:
+        if ours.runs and one.runs:
+            rows = one.runs[-1].said.get("rows")
+            note(
+                f"    {one.name} kept {rows:,} rows"
+                if isinstance(rows, int)
+                else f"    {one.name} said nothing"
+            )
+
+
+def memory(size: Size, rounds: int) -> Outcome:
+    """The same build under ``memory_limit: 2GB``."""
+    csv = data.sales(size.rows)
+    ours = _run_project(
+        "lakewright run, 2GB", lambda: projects.sales(WORK / "memory", csv.parent, engine="memory_limit: 2GB")
+    )
+    compete([ours], 1)
+    return Outcome(
+        "memory",
+        f"{size.rows:,} rows with memory_limit: 2GB; that it completes is the point",
+        [ours],
+        [
+            Figure(
+                "peak memory", ours.peak / 2**30 if ours.runs else None, 3.0, unit="GiB", why=ours.unavailable
+            )
+        ],
+    )
+
+
+def audit(size: Size, rounds: int) -> Outcome:
+    """20 checks over a table in the lake."""
+    project = WORK / "build"
+    if not (project / "lake").is_dir():
+        projects.sales(project, data.sales(size.rows).parent)
+        process([LAKEWRIGHT, "run", "--json"], cwd=project)
+    script = Contender(
+        "lakewright audit",
+        lambda: process([OURS, SCRIPTS / "audit.py", project, str(max(3, rounds))]),
+    )
+    table = project / "lake" / "processed" / "sales"
+    folder = table if table.is_dir() else project / "lake"
+    expectations = _peer("great expectations", "great_expectations", "ge_audit.py", lambda: [folder])
+    compete([script], 1)
+    compete([expectations], 1)
+    said = script.runs[-1].said if script.runs else {}
+    theirs = expectations.runs[-1].said if expectations.runs else {}
+    seconds, scan, other = (
+        _number(x) for x in (said.get("seconds"), said.get("scan"), theirs.get("seconds"))
+    )
+    return Outcome(
+        "audit",
+        "20 checks and a unique key over the table just built; loading included, start of the processes not",
+        [script, expectations],
+        [
+            Figure("lakewright / scan of the columns with uniqueness only", _divide(seconds, scan), 1.4),
+            Figure("Great Expectations / lakewright", _divide(other, seconds), 10, least=True),
+        ],
+    )
+
+
+def load(size: Size, rounds: int) -> Outcome:
+    """One million rows of CSV into the lake."""
+    rows = size.of(1_000_000, 10_000)
+    csv = data.sales(rows)
+    ours = _run_project("lakewright run", lambda: projects.sales(WORK / "load", csv.parent, partitions=False))
+    dlt = _peer("dlt, Arrow to DuckDB", "dlt", "dlt_load.py", lambda: [csv, fresh(WORK / "dlt")])
+    compete([ours, dlt], rounds)
+    return Outcome(
+        "load",
+        f"{rows:,} rows from CSV, checked, into the lake; whole processes",
+        [ours, dlt],
+        [Figure("dlt / lakewright", _ratio(dlt, ours), 1.5, least=True)],
+    )
+
+
+def commit(size: Size, rounds: int) -> Outcome:
+    """Small commits of two tables."""
+    commits = size.of(1_000, 50)
+    project = WORK / "commit"
+
+    def prepare() -> None:
+        projects.wide(project, 2, sources=1)
+
+    ours = Contender(
+        "two-table commit", lambda: process([OURS, SCRIPTS / "commits.py", project, str(commits)]), prepare
+    )
+    compete([ours], 1)
+    said = ours.runs[-1].said if ours.runs else {}
+    return Outcome(
+        "commit",
+        f"{commits:,} commits of ten rows into each of two tables",
+        [ours],
+        [
+            Figure("median commit", _number(said.get("milliseconds")), 25, unit="ms"),
+            Figure("median of the last tenth", _number(said.get("last")), 25, unit="ms"),
+            Figure("last tenth / first tenth", _divide(said.get("last"), said.get("first")), 1.25),
+        ],
+    )
+
+
+def small_files(size: Size, rounds: int) -> Outcome:
+    """Thousands of small files."""
+    files = size.of(2_000, 20)
+    folder = data.small_files(files)
+    ours = _run_project("lakewright run", lambda: projects.sales(WORK / "small", folder, partitions=False))
+    glob = _peer(
+        "duckdb, one glob",
+        "duckdb",
+        "duckdb_glob.py",
+        lambda: [folder, fresh(WORK / "glob") / "sales.duckdb"],
+    )
+    compete([ours, glob], rounds)
+    return Outcome(
+        "small_files",
+        f"{files:,} CSV files of 100 rows; whole processes",
+        [ours, glob],
+        [Figure("lakewright / DuckDB reading them with one glob", _ratio(ours, glob), 2.0)],
+    )
+
+
+def plan(size: Size, rounds: int) -> Outcome:
+    """`plan` on a large project."""
+    datasets = size.of(500, 20)
+    project = projects.wide(WORK / "plan", datasets, sources=max(1, datasets // 10))
+    ours = Contender("lakewright plan", lambda: process([LAKEWRIGHT, "plan", "--json"], cwd=project))
+    compete([ours], rounds + 1)  # the first writes byte code
+    return Outcome(
+        "plan",
+        f"{datasets} datasets; the whole command",
+        [ours],
+        [Figure("seconds", ours.seconds if ours.runs else None, 2.0, unit="s", why=ours.unavailable)],
+    )
+
+
+def nothing_new(size: Size, rounds: int) -> Outcome:
+    """`run` when there is nothing to do."""
+    datasets = size.of(100, 10)
+    project = projects.wide(WORK / "nothing", datasets, sources=max(1, datasets // 5))
+    first = Contender("first run", lambda: process([LAKEWRIGHT, "run", "--json"], cwd=project))
+    ours = Contender("run with nothing new", lambda: process([LAKEWRIGHT, "run", "--json"], cwd=project))
+    compete([first], 1)
+    if first.runs:
+        compete([ours], rounds)
+    else:
+        ours.unavailable = first.unavailable
+    return Outcome(
+        "nothing_new",
+        f"{datasets} datasets; the whole command",
+        [first, ours],
+        [Figure("seconds", ours.seconds if ours.runs else None, 1.5, unit="s", why=ours.unavailable)],
+    )
+
+
+def tpch(size: Size, rounds: int) -> Outcome:
+    """TPC-H through the Python API."""
+    scale = 1.0 if size.share == 1 else 0.01
+    try:
+        source = data.tpch(scale)
+        queries = DATA / "tpch_queries.json"
+        if not queries.is_file():
+            queries.write_text(json.dumps(_tpch_queries()))
+    except Unavailable as reason:
+        return Outcome("tpch", "", [Contender("lakewright", lambda: Run(0, 0, 0), unavailable=str(reason))])
+    project = projects.tpch(WORK / "tpch", source)
+    loading = Contender("loading", lambda: process([LAKEWRIGHT, "run", "--json"], cwd=project))
+    ours = Contender(
+        "22 queries, both sides in one process",
+        lambda: process([OURS, SCRIPTS / "tpch.py", project, source, queries, str(max(3, rounds))]),
+    )
+    compete([loading], 1)
+    if loading.runs:
+        compete([ours], 1)
+    else:
+        ours.unavailable = loading.unavailable
+    said = ours.runs[-1].said if ours.runs else {}
+    return Outcome(
+        "tpch",
+        f"scale factor {scale:g}; sum of the medians of 22 queries, results fetched as Arrow",
+        [loading, ours],
+        [
+            Figure(
+                "Python API / plain DuckDB over the same files",
+                _divide(said.get("seconds"), said.get("plain")),
+                1.05,
+            )
+        ],
+    )
+
+
+def _tpch_queries() -> list[str]:
+    """The queries' text, from DuckDB's extension in the peer's environment."""
+    import subprocess
+
+    code = (
+        "import duckdb, json, pathlib, duckdb_extension_tpch as t\n"
+        "f = next(pathlib.Path(t.__path__[0]).rglob('*.duckdb_extension'))\n"
+        "c = duckdb.connect(); c.execute(f\"load '{f}'\")\n"
+        "print(json.dumps([q for (q,) in c.execute('select query from tpch_queries() order by query_nr').fetchall()]))"
+    )
+    done = subprocess.run([str(peer("duckdb")), "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Unavailable(f"the queries' text: {done.stderr.strip().splitlines()[-1:]}")
+    found: list[str] = json.loads(done.stdout)
+    return found
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _divide(top: object, bottom: object) -> float | None:
+    a, b = _number(top), _number(bottom)
+    return a / b if a is not None and b else None
+
+
+def tidy() -> None:
+    """Remove what the scenarios built; their data stays."""
+    shutil.rmtree(WORK, ignore_errors=True)
+
+
+SCENARIOS: dict[str, Callable[[Size, int], Outcome]] = {
+    "build": build,
+    "audit": audit,
+    "memory": memory,
+    "load": load,
+    "commit": commit,
+    "small_files": small_files,
+    "plan": plan,
+    "nothing_new": nothing_new,
+    "tpch": tpch,
+}
