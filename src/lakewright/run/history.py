@@ -17,7 +17,7 @@ from lakewright.state import State
 
 __all__ = ["LATEST", "LEVELS", "Attempt", "History", "RunInfo", "TaskInfo"]
 
-#: Stands for the id of the newest run.
+#: Stands for the id of the newest run (upkeep of the lake does not count).
 LATEST = "last"
 
 #: Levels of log lines, the least grave first.
@@ -28,9 +28,13 @@ _LEFT_TO_DO = ("failed", "skipped", "cancelled", "interrupted", "pending", "runn
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """A run as the list of runs shows it; ``counts`` has the number of tasks by how they ended."""
+    """A run as the list of runs shows it; ``counts`` has the number of tasks by how they ended.
+
+    ``kind`` is ``run`` or ``upkeep``; of upkeep, ``parameters`` tell ``what``.
+    """
 
     id: str
+    kind: str
     project: str
     target: str
     status: str
@@ -188,7 +192,7 @@ class History:
     def _id(self, connection: sa.Connection, name: str) -> str:
         newest = sa.select(RUNS.c.id).order_by(RUNS.c.started.desc(), RUNS.c.id.desc())
         if name == LATEST:
-            id: str | None = connection.scalar(newest.limit(1))
+            id: str | None = connection.scalar(newest.where(RUNS.c.kind == "run").limit(1))
             if id is None:
                 raise NotFoundError("LW616", "there is no run yet", remedy="start one with `lakewright run`")
             return id
@@ -205,6 +209,7 @@ def _run(row: sa.Row[tuple[object, ...]]) -> RunInfo:
     one = row._mapping
     return RunInfo(
         id=one["id"],
+        kind=one["kind"],
         project=one["project"],
         target=one["target"],
         status=one["status"],

@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -64,60 +65,86 @@ class Journal(History):
 
         *parent* is the run that this one takes up. With *key*, a run of the same project, target and
         key that succeeded is not run again: its result is returned. Raises RunError LW615 when such a
-        run still goes on, LW617 when its log cannot be written.
+        run still goes on, LW612 during the upkeep of the lake, LW617 when its log cannot be written.
         """
         taken = f"{project}/{target}/{key}" if key else None
         with self._state.begin(*JOURNAL, LEASES, durable=False) as connection:
-            if connection.dialect.name == "postgresql":
-                # SQLite's transactions take turns anyway
-                connection.execute(
-                    sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("lakewright runs")))
-                )
-            at = clock(connection)
-            self._recover(connection, at)
+            at = self._prepare(connection)
             before = (
                 connection.execute(RUNS.select().where(RUNS.c.key_taken == taken)).first() if taken else None
             )
-            if before is not None and before.status == "running":
-                raise RunError("LW615", f"run {before.id} with the key {key!r} has not ended yet")
             if before is None:
-                id = f"{at:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-                leases = Leases(self._state, id, ttl=self._ttl)
-                recorder = Recorder(
-                    self._state,
-                    id=id,
-                    project=project,
-                    target=target,
-                    started=at,
-                    leases=leases,
-                    redactor=self.redactor,
-                    log_file=self._logs / f"{id}.ndjson" if self._logs else None,
-                    log_level=self._level,
-                )
-                me = this_process()
-                connection.execute(
-                    RUNS.insert().values(
-                        id=id,
-                        project=project,
-                        target=target,
-                        selection=list(selection),
-                        parameters=self.redactor.value(dict(parameters or {})),
-                        status="running",
-                        started=at,
-                        os_user=_user(),
-                        host=me.host,
-                        pid=me.pid,
-                        version=version("lakewright"),
-                        parent=parent,
-                        key=key,
-                        key_taken=taken,
-                        counts={},
-                    )
-                )
-                leases.take_within(connection, run_lease(id))
-                return recorder
-        result = self.result(str(before.id))
-        return RunResult(result.id, result.status, result.tasks, result.started, result.ended, repeated=True)
+                _refuse_beside(connection, RUNS.c.kind == "upkeep")
+                values = {
+                    "kind": "run",
+                    "project": project,
+                    "target": target,
+                    "selection": list(selection),
+                    "parameters": self.redactor.value(dict(parameters or {})),
+                    "parent": parent,
+                    "key": key,
+                    "key_taken": taken,
+                }
+                return self._begin(connection, at, values)
+            if before.status == "running":
+                raise RunError("LW615", f"run {before.id} with the key {key!r} has not ended yet")
+        return replace(self.result(str(before.id)), repeated=True)
+
+    def upkeep(self, what: str, *, project: str = "", target: str = "") -> Recorder:
+        """Start work on the whole lake (a restore, say), to be used in a ``with`` statement.
+
+        It is kept in the journal, and no run goes on beside it: raises RunError LW612 when one does.
+        """
+        with self._state.begin(*JOURNAL, LEASES, durable=False) as connection:
+            at = self._prepare(connection)
+            _refuse_beside(connection, sa.true())
+            values = {
+                "kind": "upkeep",
+                "project": project,
+                "target": target,
+                "selection": [],
+                "parameters": {"what": self.redactor.text(what)},
+            }
+            return self._begin(connection, at, values)
+
+    def _prepare(self, connection: sa.Connection) -> datetime:
+        if connection.dialect.name == "postgresql":
+            # those who start take turns, as SQLite's writers do anyway
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("lakewright runs"))))
+        at = clock(connection)
+        self._recover(connection, at)
+        return at
+
+    def _begin(self, connection: sa.Connection, at: datetime, values: Mapping[str, object]) -> Recorder:
+        id = f"{at:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        leases = Leases(self._state, id, ttl=self._ttl)
+        recorder = Recorder(
+            self._state,
+            id=id,
+            project=str(values["project"]),
+            target=str(values["target"]),
+            started=at,
+            leases=leases,
+            redactor=self.redactor,
+            log_file=self._logs / f"{id}.ndjson" if self._logs else None,
+            log_level=self._level,
+        )
+        me = this_process()
+        connection.execute(
+            RUNS.insert().values(
+                id=id,
+                status="running",
+                started=at,
+                os_user=_user(),
+                host=me.host,
+                pid=me.pid,
+                version=version("lakewright"),
+                counts={},
+                **values,
+            )
+        )
+        leases.take_within(connection, run_lease(id))
+        return recorder
 
     def recover(self) -> tuple[str, ...]:
         """Mark runs whose process died as ``interrupted``, with their unfinished tasks; return their ids.
@@ -150,6 +177,15 @@ class Journal(History):
             )
             connection.execute(LEASES.delete().where(LEASES.c.holder == id))
         return dead
+
+
+def _refuse_beside(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> None:
+    running = connection.execute(RUNS.select().where(RUNS.c.status == "running", condition)).first()
+    if running is not None:
+        what = running.parameters.get("what", "a run") if running.kind == "upkeep" else "a run"
+        raise RunError(
+            "LW612", f"{what} goes on in process {running.pid} on {running.host} (run {running.id})"
+        )
 
 
 def run_lease(id: str) -> str:

@@ -23,7 +23,7 @@ from lakewright.run.recorder import Recorder
 from lakewright.run.retry import RetryPolicy
 from lakewright.state import now
 
-__all__ = ["GRACE", "Task", "Work", "run_graph"]
+__all__ = ["GRACE", "RunResult", "Task", "TaskContext", "TaskOutcome", "TaskResult", "Work", "run_graph"]
 
 #: Seconds that a task has to react once it was told to stop.
 GRACE = 10.0

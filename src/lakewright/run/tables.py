@@ -12,6 +12,8 @@ RUNS = sa.Table(
     "runs",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
+    # run, or upkeep of the whole lake
+    sa.Column("kind", sa.Text, nullable=False),
     sa.Column("project", sa.Text, nullable=False),
     sa.Column("target", sa.Text, nullable=False),
     sa.Column("selection", sa.JSON, nullable=False),
