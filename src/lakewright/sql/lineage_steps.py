@@ -58,7 +58,8 @@ def trace_steps(
     """
     tracer = _Steps(path, relation_of)
     for number, step in enumerate(steps):
-        tracer.keys = ("steps", number)
+        tracer.keys = ("steps", number, step.name)
+        tracer.shorthand = step.shorthand
         relation = tracer.step(relation.copy(), step)
     return relation, tracer.findings
 
@@ -102,7 +103,8 @@ class _Steps:
     def __init__(self, path: str, relation_of: Callable[[str], Relation]) -> None:
         self.path = path
         self.relation_of = relation_of
-        self.keys: tuple[Key, ...] = ()
+        self.keys: tuple[Key, ...] = ("steps", 0)
+        self.shorthand = ""
         self.findings: list[Finding] = []
 
     def step(self, relation: Relation, step: Step) -> Relation:
@@ -223,14 +225,18 @@ class _Steps:
             return col
         if relation.may_have(name):
             return relation.guess(name)
-        # after the first step the rows are no longer quite those of the dataset
-        dataset = relation.dataset if self.keys == ("steps", 0) else ""
-        self.miss(Unknown(exp.column(name), name, "", relation.names(), dataset), keys)
+        self.miss(Unknown(exp.column(name), name, "", relation.names(), relation.dataset), keys)
         return None
 
     def miss(self, unknown: Unknown, keys: Iterable[Key]) -> None:
-        found = problem_of(unknown)
-        self.findings.append(Finding(replace(found, where=None), (*self.keys, *keys)))
+        # after the first step the rows are no longer quite those of the dataset
+        known = unknown if self.keys[1] == 0 else replace(unknown, dataset="")
+        self.find(problem_of(known), keys)
+
+    def find(self, problem: Problem, keys: Iterable[Key]) -> None:
+        # the value of a step with one field stands where the field would
+        path = [key for place, key in enumerate(keys) if place or key != self.shorthand]
+        self.findings.append(Finding(replace(problem, where=None), (*self.keys, *path)))
 
     def change(self, relation: Relation, name: str, *keys: Key, type: str = "", keep: bool = False) -> None:
         if col := self.need(relation, name, *(keys or ("columns", name))):
@@ -248,8 +254,7 @@ class _Steps:
             tree = expression(text, self.path)
         except ProjectError as error:
             for one in error.problems:
-                found = Problem(one.code, one.message, None, one.tried, one.remedy)
-                self.findings.append(Finding(found, (*self.keys, *keys)))
+                self.find(one, keys)
             return Col(name)
         resolver = Resolver({id: self.relation_of(id) for id in dependencies(tree)}, type_of)
         col = resolver.expression(tree, relation, alias=name, transformation=transformation)
