@@ -50,6 +50,11 @@ class Sample:
         """Size of all files together."""
         return sum(file.stat().st_size for file in self.files)
 
+    def __str__(self) -> str:
+        rows = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in self.rows.items())
+        mistakes = sum(sum(kinds.values()) for kinds in self.planted.values())
+        return f"{len(self.files)} files with {rows}; {mistakes:,} mistakes planted"
+
 
 @dataclass(frozen=True)
 class _Day:
