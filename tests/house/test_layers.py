@@ -31,7 +31,11 @@ def test_files_stay_small() -> None:
 
 
 def test_every_module_says_what_lives_there() -> None:
-    silent = [str(p.relative_to(ROOT)) for p in SOURCES if p.stat().st_size and not p.read_text().startswith(('"""', "#!"))]
+    silent = [
+        str(p.relative_to(ROOT))
+        for p in SOURCES
+        if p.stat().st_size and not p.read_text().startswith(('"""', "#!"))
+    ]
     assert silent == []
 
 
