@@ -229,7 +229,7 @@ def test_what_reading_the_files_says_is_not_said_twice(files: Files) -> None:
 def _unchecked(root: Path) -> Project:
     from lakewright.project.loader import read_project
 
-    return read_project(root, env={}).project  # type: ignore[return-value]
+    return read_project(root, env={}).project
 
 
 def test_many_datasets(files: Files) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NoReturn
 
 import sqlglot
@@ -190,40 +190,55 @@ def _not_a_query(statement: exp.Expr) -> str:
 
 
 def _forbidden(query: exp.Query, path: str) -> Iterator[Problem]:
-    whole = Where(path, _first_line(query))
     for node in query.walk():
-        if isinstance(node, _STATEMENTS):
-            word = "INTO" if isinstance(node, exp.Into) else node.key.upper()
-            yield Problem(
-                "LW302", f"{word} inside the query; a dataset only reads", place(node, path) or whole
-            )
-        elif isinstance(node, exp.Placeholder | exp.Parameter | exp.SessionParameter):
-            yield Problem("LW302", f"{node.sql('duckdb')} is a parameter, which a dataset has none of", whole)
-        elif isinstance(node, exp.Func):
+        kind = _kind(type(node))
+        if kind is None:
+            continue
+        shown, remedy = node, ""
+        if kind == "statement":
+            code, word = "LW302", "INTO" if isinstance(node, exp.Into) else node.key.upper()
+            message = f"{word} inside the query; a dataset only reads"
+        elif kind == "parameter":
+            code, message = "LW302", f"{node.sql('duckdb')} is a parameter, which a dataset has none of"
+        else:
             name = _function_name(node)
-            in_from = isinstance(node.parent, exp.Table) and node.arg_key == "this"
-            if in_from and name not in TABLE_FUNCTIONS:
-                yield Problem(
-                    "LW303", _outside(name), place(node.parent or node, path) or whole, remedy=_cure(name)
-                )
-            elif not in_from and (name in _OUTSIDE or name.startswith(_OUTSIDE_PREFIXES)):
-                yield Problem("LW303", _outside(name), place(node, path) or whole, remedy=_cure(name))
+            if isinstance(node.parent, exp.Table) and node.arg_key == "this":
+                shown = node.parent
+                if name in TABLE_FUNCTIONS:
+                    continue
+            elif name not in _OUTSIDE and not name.startswith(_OUTSIDE_PREFIXES):
+                continue
+            code, message, remedy = "LW303", _outside(name), _cure(name)
+        yield Problem(code, message, place(shown, path) or Where(path, _first_line(query)), remedy=remedy)
+
+
+@cache
+def _kind(kind: type[object]) -> str | None:
+    """What a node of this type must be looked at for; None for the many that are always fine."""
+    if issubclass(kind, _STATEMENTS):
+        return "statement"
+    if issubclass(kind, exp.Placeholder | exp.Parameter | exp.SessionParameter):
+        return "parameter"
+    return "function" if issubclass(kind, exp.Func) else None
 
 
 def _first_line(query: exp.Expr) -> int:
     return min((one.meta["line"] for one in query.walk() if "line" in one.meta), default=1)
 
 
-def _function_name(node: exp.Func) -> str:
-    if isinstance(node, exp.Anonymous):
+def _function_name(node: exp.Expr) -> str:
+    if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc | exp.CombinedAggFunc):
         return str(node.this).lower()
-    if isinstance(node, exp.GenerateSeries):
+    return _class_name(type(node))
+
+
+@cache
+def _class_name(kind: type[object]) -> str:
+    if issubclass(kind, exp.GenerateSeries):
         return "generate_series"
-    if isinstance(node, exp.ReadCSV):
+    if issubclass(kind, exp.ReadCSV):
         return "read_csv"
-    if isinstance(node, exp.AnonymousAggFunc | exp.CombinedAggFunc):
-        return str(node.this).lower()
-    return node.sql_name().lower()
+    return str(kind.sql_name()).lower() if issubclass(kind, exp.Func) else ""
 
 
 def _outside(name: str) -> str:
