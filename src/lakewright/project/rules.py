@@ -30,6 +30,7 @@ __all__ = [
     "SECRET",
     "SECRET_INSIDE",
     "TEXT_RULES",
+    "WORDS",
     "name_problem",
     "partition_column",
 ]
@@ -280,6 +281,20 @@ PATTERNS: dict[TextRule, str] = {
     _dataset_column: r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\..+$",
     _memory: _MEMORY,
     _function: r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+}
+
+#: What a text with a rule is called in the reference.
+WORDS: dict[TextRule, str] = {
+    type_problem: "SQL type",
+    _regex: "regular expression",
+    _duration: "length of time",
+    _retention: "length of time, or `forever`",
+    _dataset: "dataset, as `zone.name`",
+    _dataset_column: "column, as `zone.dataset.column`",
+    _partition: "column or transform",
+    _memory: "amount of memory",
+    _function: "`module:function`",
+    _one_character: "one character",
 }
 
 #: Lists and mappings that are required but may be empty; other required ones may not.

@@ -181,9 +181,20 @@ class OneOf:
     shapes: tuple[Shape, ...]
 
     @property
+    def filled(self) -> tuple[Shape, ...]:
+        """The shapes without null."""
+        return tuple(one for one in self.shapes if not isinstance(one, Null))
+
+    @property
+    def constants(self) -> bool:
+        """Whether any text, number and truth value is allowed."""
+        return {type(one) for one in self.filled} >= {Text, Integer, Number, Boolean}
+
+    @property
     def expected(self) -> str:
-        names = [one.expected for one in self.shapes if not isinstance(one, Null)]
-        return " or ".join(dict.fromkeys(names))
+        if self.constants:
+            return "text, a number, true or false"
+        return " or ".join(dict.fromkeys(one.expected for one in self.filled))
 
 
 Shape = Text | Integer | Number | Boolean | Null | Choice | Free | ListOf | MapOf | Keys | Named | OneOf
@@ -218,12 +229,30 @@ def shape_of(struct: type[msgspec.Struct]) -> Keys:
         place = (struct, one.name)
         if place in rules.HIDDEN:
             continue
-        kind = mi.type_info(rules.FIELD_TYPES.get(place, hints[one.name]))
+        hint = rules.FIELD_TYPES.get(place, hints[one.name])
+        kind = _in_order(mi.type_info(hint), hint)
         key = yaml_name(one.name)
         default = one.default
         fields[key] = Field(key, one.name, _shape(kind, place, one.required), one.required, default)
     tag = (info.tag_field, str(info.tag)) if info.tag_field else None
     return Keys(struct, fields, tag)
+
+
+def _in_order(kind: mi.Type, hint: Any) -> mi.Type:
+    """*kind* with the values of a Literal in the order in which they are declared; msgspec sorts them."""
+    if isinstance(kind, mi.LiteralType):
+        return mi.LiteralType(typing.get_args(hint))
+    parts = typing.get_args(hint)
+    if isinstance(kind, mi.UnionType):
+        literal = next((one for one in parts if typing.get_origin(one) is typing.Literal), None)
+        types = (
+            _in_order(one, literal) if isinstance(one, mi.LiteralType) and literal is not None else one
+            for one in kind.types
+        )
+        return mi.UnionType(tuple(types))
+    if isinstance(kind, mi.VarTupleType):
+        return mi.VarTupleType(_in_order(kind.item_type, parts[0]))
+    return kind
 
 
 def _shape(kind: mi.Type, place: tuple[type, str], required: bool, inner: bool = False) -> Shape:

@@ -68,7 +68,7 @@ class Incremental(Spec, frozen=True, kw_only=True):
     """What counts as new. By default the batches of the upstream not yet seen.
 
     ``column`` uses a cursor column of the upstream instead, re-reading ``lookback`` before the
-    last position. ``off`` reads everything each time.
+    last position. ``enabled: false`` reads everything each time.
     """
 
     column: str | None = None
