@@ -61,6 +61,7 @@ units: setup ## the tests alone; ARGS="-k name" chooses
 test: lint types layers units ## all of the above: what has to pass before a change lands
 
 demo: runtime ## generate a shop's data, build its lake, show what came of it
+	@if [ -e $(DEMO) ] && [ ! -e $(DEMO)/lakewright.yaml ]; then echo "$(DEMO) is not a demo of ours; DEMO=FOLDER names another" >&2; exit 2; fi
 	rm -rf $(DEMO)
 	$(BIN)/lakewright init $(DEMO) --template quickstart
 	cd $(DEMO) && export PATH="$(abspath $(BIN)):$$PATH" && \
@@ -87,4 +88,4 @@ lock: | $(filter .tools/bin/uv,$(UV)) ## write the two locks anew; ARGS=--upgrad
 	$(COMPILE) $(ARGS) pyproject.toml --all-extras --group build --group dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## remove what the targets made, but not the environments
-	rm -rf $(DEMO) benchmarks/.data .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	rm -rf demo benchmarks/.data .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
