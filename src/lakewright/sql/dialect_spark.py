@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from collections.abc import Callable
 
 from sqlglot import exp
 from sqlglot.expressions import DType
@@ -12,7 +13,7 @@ from sqlglot.expressions import DType
 __all__ = ["KNOWN_ANONYMOUS", "KNOWN_FUNCTIONS", "accents", "correct", "java_time_format"]
 
 # Functions whose translation keeps the meaning, alone or after `correct`.
-KNOWN_FUNCTIONS: tuple[type[exp.Expression], ...] = (
+KNOWN_FUNCTIONS: tuple[type[exp.Expr], ...] = (
     exp.Abs, exp.And, exp.AnyValue, exp.ApproxDistinct, exp.ArgMax, exp.ArgMin, exp.Array, exp.ArrayContains,
     exp.ArrayFilter, exp.Avg, exp.Between, exp.Case, exp.Cast, exp.Ceil, exp.Chr, exp.Coalesce, exp.Concat,
     exp.ConcatWs, exp.Contains, exp.Corr, exp.Count, exp.CountIf, exp.CumeDist, exp.CurrentDate,
@@ -29,8 +30,14 @@ KNOWN_FUNCTIONS: tuple[type[exp.Expression], ...] = (
     exp.UnixToTime, exp.Upper, exp.Variance, exp.VariancePop, exp.Week, exp.Xor, exp.Year,
 )  # fmt: skip
 
-# Functions that SQLGlot does not know, which both engines spell and mean the same.
-KNOWN_ANONYMOUS = frozenset({"DATE_PART", "BIT_COUNT", "NOW", "STRIP_ACCENTS", "EPOCH_MS", "LOG10", "STRLEN"})
+# Functions that SQLGlot does not know, which both engines spell and mean the same or `correct` rewrites.
+KNOWN_ANONYMOUS = frozenset(
+    {
+        "ARRAY_TO_STRING", "BIT_COUNT", "CONCAT_WS", "DATE_PART", "ISFINITE", "ISODOW", "JSON_QUOTE", "LEN", "LIST_SORT",
+        "LIST_TRANSFORM", "LOG10", "NOW", "QUANTILE_CONT", "REGEXP_FULL_MATCH", "REGEXP_MATCHES",
+        "REGEXP_REPLACE", "STRING_SPLIT", "STRIP_ACCENTS", "STRLEN", "TRY_STRPTIME", "TYPEOF",
+    }
+)  # fmt: skip
 
 _TYPES = {
     DType.INT128: "DECIMAL(38, 0)",
@@ -91,17 +98,27 @@ def accents() -> tuple[str, str]:
     return "".join(marked), "".join(plain)
 
 
-def correct(tree: exp.Expression) -> exp.Expression:
+Rewrite = Callable[[list[exp.Expr]], exp.Expr]
+
+
+def correct(tree: exp.Expr) -> exp.Expr:
     """Return *tree* (changed in place) with the functions and types rewritten that would change meaning."""
-    return tree.transform(_correct, copy=False)
+    # innermost first: a rewrite takes its arguments as they are
+    for node in reversed(list(tree.walk(bfs=True))):
+        new = _correct(node)
+        if new is node:
+            continue
+        if node is tree:
+            tree = new
+        else:
+            node.replace(new)
+    return tree
 
 
-def _function(name: str, *arguments: exp.Expression) -> exp.Anonymous:
-    return exp.Anonymous(this=name, expressions=list(arguments))
-
-
-def _correct(node: exp.Expression) -> exp.Expression:
+def _correct(node: exp.Expr) -> exp.Expr:
     match node:
+        case exp.Anonymous() if (rewrite := _ANONYMOUS.get(str(node.this).upper())) is not None:
+            return rewrite(list(node.expressions))
         case exp.Length() if _is(node.this, DType.ARRAY, DType.LIST):
             return _function("SIZE", node.this)
         case exp.UnixToTime() if _is(node.this, *exp.DataType.TEMPORAL_TYPES):
@@ -115,25 +132,104 @@ def _correct(node: exp.Expression) -> exp.Expression:
             return exp.paren(_function("DAYOFWEEK", node.this) - 1)
         case exp.Extract():
             return _extract(node)
-        case exp.Anonymous() if str(node.this).upper() == "DATE_PART" and len(node.expressions) == 2:
-            return _extract(
-                exp.Extract(this=exp.var(node.expressions[0].name), expression=node.expressions[1])
-            )
         case exp.DataType() if node.this in _TYPES:
             return exp.DataType.build(_TYPES[node.this], dialect="spark")
     return node
 
 
-def _extract(node: exp.Extract) -> exp.Expression:
+def _extract(node: exp.Extract) -> exp.Expr:
     match node.name.upper():
         case "DOW" | "DAYOFWEEK" | "WEEKDAY":
             return exp.paren(_function("DAYOFWEEK", node.expression) - 1)
         case "ISODOW":
-            return exp.paren(_function("WEEKDAY", node.expression) + 1)
+            return _weekday([node.expression])
         case "EPOCH":
             return _function("UNIX_TIMESTAMP", node.expression)
     return node
 
 
-def _is(node: exp.Expression, *types: DType) -> bool:
+def _is(node: exp.Expr, *types: DType) -> bool:
     return node.type is not None and node.type.this in types
+
+
+def _function(name: str, *arguments: exp.Expr) -> exp.Anonymous:
+    return exp.Anonymous(this=name, expressions=list(arguments))
+
+
+def _renamed(name: str) -> Rewrite:
+    return lambda arguments: _function(name, *arguments)
+
+
+def _date_part(arguments: list[exp.Expr]) -> exp.Expr:
+    part, value = arguments
+    return _extract(exp.Extract(this=exp.var(part.name), expression=value))
+
+
+def _weekday(arguments: list[exp.Expr]) -> exp.Expr:
+    return exp.paren(_function("WEEKDAY", *arguments) + 1)
+
+
+def _full_match(arguments: list[exp.Expr]) -> exp.Expr:
+    text, pattern = arguments
+    return _function("REGEXP_LIKE", text, exp.Literal.string(f"^(?:{pattern.name})$"))
+
+
+def _regexp_replace(arguments: list[exp.Expr]) -> exp.Expr:
+    # Spark replaces every match and takes no options, but a pattern may hold them
+    text, pattern, new, *options = arguments
+    if options and isinstance(pattern, exp.Literal) and (letters := options[0].name.replace("g", "")):
+        pattern = exp.Literal.string(f"(?{letters}){pattern.name}")
+    return _function("REGEXP_REPLACE", text, pattern, _java_replacement(new))
+
+
+def _java_replacement(new: exp.Expr) -> exp.Expr:
+    if not isinstance(new, exp.Literal):
+        return new
+    return exp.Literal.string(re.sub(r"\\(\d)", r"$\1", new.name.replace("$", "\\$")))
+
+
+def _parse_time(arguments: list[exp.Expr]) -> exp.Expr:
+    text, pattern = arguments
+    java = exp.Literal.string(java_time_format(pattern.name))
+    parsed = _function("TRY_TO_TIMESTAMP", text, java)
+    return parsed if "%z" in pattern.name.lower() else exp.cast(parsed, "TIMESTAMP_NTZ", dialect="spark")
+
+
+def _strip_accents(arguments: list[exp.Expr]) -> exp.Expr:
+    marked, plain = accents()
+    return _function("TRANSLATE", *arguments, exp.Literal.string(marked), exp.Literal.string(plain))
+
+
+def _json_quote(arguments: list[exp.Expr]) -> exp.Expr:
+    # to_json takes structs only: {"v":"text"} holds the quoted text from its sixth letter on
+    text = _function("TO_JSON", _function("NAMED_STRUCT", exp.Literal.string("v"), *arguments))
+    length = exp.Sub(this=_function("LENGTH", text.copy()), expression=exp.Literal.number(6))
+    return exp.If(
+        this=exp.Is(this=arguments[0].copy(), expression=exp.Null()).not_(),
+        true=_function("SUBSTRING", text, exp.Literal.number(6), length),
+    )
+
+
+def _finite(arguments: list[exp.Expr]) -> exp.Expr:
+    size = exp.Abs(this=exp.cast(arguments[0], "DOUBLE"))
+    return exp.LT(this=size, expression=exp.cast(exp.Literal.string("Infinity"), "DOUBLE"))
+
+
+_ANONYMOUS: dict[str, Rewrite] = {
+    "ARRAY_TO_STRING": _renamed("ARRAY_JOIN"),
+    "DATE_PART": _date_part,
+    "ISFINITE": _finite,
+    "ISODOW": _weekday,
+    "JSON_QUOTE": _json_quote,
+    "LEN": _renamed("SIZE"),
+    "LIST_SORT": _renamed("SORT_ARRAY"),
+    "LIST_TRANSFORM": _renamed("TRANSFORM"),
+    "QUANTILE_CONT": _renamed("PERCENTILE"),
+    "REGEXP_FULL_MATCH": _full_match,
+    "REGEXP_MATCHES": _renamed("REGEXP_LIKE"),
+    "REGEXP_REPLACE": _regexp_replace,
+    "STRING_SPLIT": _renamed("SPLIT"),
+    "STRIP_ACCENTS": _strip_accents,
+    "STRLEN": _renamed("OCTET_LENGTH"),
+    "TRY_STRPTIME": _parse_time,
+}

@@ -58,7 +58,7 @@ def column(name: str, table: str | None = None) -> exp.Column:
     return exp.column(identifier(name), table=identifier(table) if table else None)
 
 
-def literal(value: str | int | float | bool | None) -> exp.Expression:
+def literal(value: str | int | float | bool | None) -> exp.Expr:
     """Return a constant as a tree node: text, number, truth value or null."""
     if value is None:
         return exp.Null()
