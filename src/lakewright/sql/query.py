@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import NoReturn
 
 import sqlglot
@@ -212,9 +212,17 @@ def _forbidden(query: exp.Query, path: str) -> Iterator[Problem]:
         yield Problem(code, message, place(shown, path) or Where(path, _first_line(query)), remedy=remedy)
 
 
-@cache
-def _kind(kind: type[object]) -> str | None:
+def _kind(kind: type[exp.Expr]) -> str | None:
     """What a node of this type must be looked at for; None for the many that are always fine."""
+    if kind not in _KINDS:
+        _KINDS[kind] = _judged(kind)
+    return _KINDS[kind]
+
+
+_KINDS: dict[type[exp.Expr], str | None] = {}
+
+
+def _judged(kind: type[exp.Expr]) -> str | None:
     if issubclass(kind, _STATEMENTS):
         return "statement"
     if issubclass(kind, exp.Placeholder | exp.Parameter | exp.SessionParameter):
@@ -229,16 +237,11 @@ def _first_line(query: exp.Expr) -> int:
 def _function_name(node: exp.Expr) -> str:
     if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc | exp.CombinedAggFunc):
         return str(node.this).lower()
-    return _class_name(type(node))
-
-
-@cache
-def _class_name(kind: type[object]) -> str:
-    if issubclass(kind, exp.GenerateSeries):
+    if isinstance(node, exp.GenerateSeries):
         return "generate_series"
-    if issubclass(kind, exp.ReadCSV):
+    if isinstance(node, exp.ReadCSV):
         return "read_csv"
-    return str(kind.sql_name()).lower() if issubclass(kind, exp.Func) else ""
+    return str(node.sql_name()).lower() if isinstance(node, exp.Func) else ""
 
 
 def _outside(name: str) -> str:
