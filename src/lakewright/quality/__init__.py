@@ -1,0 +1,1 @@
+"""Judge a dataset: score and gate, results kept over time, profiles, anomalies, the report."""
