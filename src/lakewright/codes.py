@@ -126,12 +126,22 @@ CODES: dict[str, Code] = {
         "A rule can never be met: its minimum lies above its maximum, or a limit does not fit the type.",
         "correct the limits",
     ),
-    "LW130": Code(
-        "folder not empty",
-        "A new project would overwrite files that exist.",
-        "choose another folder, or remove the files",
-    ),
     # --- 2xx sources and reading
+    "LW201": Code(
+        "source not found",
+        "The folder, prefix or file that a source names does not exist.",
+        "correct `path` or `files` in the source's file, or put the files there",
+    ),
+    "LW202": Code(
+        "unreadable file",
+        "A file of a source cannot be read, and the dataset says `on_unreadable: fail`.",
+        "replace the file, correct the reading options, or set `on_unreadable: quarantine`",
+    ),
+    "LW203": Code(
+        "columns changed",
+        "The files of a source have other columns than before, and the dataset says `on_drift: fail`.",
+        "correct the files, or set `on_drift: evolve` to take the change or `ignore` to leave new columns out",
+    ),
     # --- 3xx SQL and planning
     "LW301": Code(
         "SQL that does not parse",
@@ -415,6 +425,31 @@ CODES: dict[str, Code] = {
         "check the rights on .lakewright/logs and the disk's free space",
     ),
     # --- 7xx catalog and lineage
+    "LW701": Code(
+        "schema change refused",
+        "The columns of a dataset changed in a way that its `compatibility` does not allow, so nothing was published.",
+        "undo the change, make new columns nullable, or lower `compatibility` in the dataset's YAML",
+    ),
+    "LW702": Code(
+        "columns drifted",
+        "An input has other columns than before and `on_drift` is `fail`, so nothing was taken.",
+        "correct the input, or set `on_drift` to evolve or ignore",
+    ),
+    "LW703": Code(
+        "lineage events not delivered",
+        "The address in `lineage.url` did not take an event. It is kept and sent by a later run.",
+        "check the address, its key and that the server is up",
+    ),
+    "LW704": Code(
+        "lineage events not written",
+        "The file in `lineage.file` cannot be written.",
+        "check the path, its rights and the free space",
+    ),
+    "LW705": Code(
+        "not in the catalog",
+        "The catalog has no such dataset or column.",
+        "list what there is with `lakewright catalog`",
+    ),
     # --- 9xx usage
     "LW901": Code(
         "unknown name",

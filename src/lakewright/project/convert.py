@@ -110,6 +110,7 @@ def _keys(shape: sh.Keys) -> Converter:
             return refuse(node, context, shape.expected)
         values: dict[str, Any] = {}
         seen: dict[str, Node] = {}
+        strange: list[str] = []
         good, trail = True, context.trail
         for key_node, child in pairs(node):
             key = key_text(key_node)
@@ -122,6 +123,8 @@ def _keys(shape: sh.Keys) -> Converter:
             if key is not None:
                 seen[key] = key_node
             if reader is None or key is None:
+                if key is not None:
+                    strange.append(key)
                 good = _tag(shape, key, key_node, child, context) and good
                 continue
             trail.append(key)
@@ -136,11 +139,15 @@ def _keys(shape: sh.Keys) -> Converter:
             good = False
         for key in required:
             if key not in seen:
+                good = False
+                if nearest(key, strange):
+                    continue  # misspelt, and reported as such
                 context.note(
                     "LW105", node, f"the key {key!r} is missing ({shape.fields[key].shape.expected})"
                 )
-                good = False
-        return shape.struct(**values) if good else BAD
+        if not good:
+            return BAD
+        return values if shape.plain else shape.struct(**values)
 
     return read
 

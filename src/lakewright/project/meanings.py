@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lakewright.project.rules import CastTo
 from lakewright.spec.dataset import Column, DatasetFile, Incremental, Retry, Scd2, Write
 from lakewright.spec.expectations import (
     ColumnSet,
@@ -236,6 +237,10 @@ _MEANINGS: dict[type, dict[str, str]] = {
     Select: {"columns": "Columns to keep, in this order."},
     Drop: {"columns": "Columns to leave out."},
     Cast: {"columns": "Column → SQL type, or `{type: date, format: ...}`."},
+    CastTo: {
+        "type": "SQL type.",
+        "format": "How a date that arrives as text is written, such as `%d/%m/%Y`.",
+    },
     Derive: {"columns": "Column → SQL expression."},
     DateParts: {
         "column": "Date or time column.",

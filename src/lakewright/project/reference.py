@@ -175,7 +175,7 @@ def _link(keys: sh.Keys) -> str:
 
 def _title(struct: type) -> str:
     """``FileDataset`` → ``File dataset``."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", struct.__name__.lstrip("_"))
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", struct.__name__)
     return words if words.isupper() or any(char.isdigit() for char in words) else words.capitalize()
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "SECRET_INSIDE",
     "TEXT_RULES",
     "WORDS",
+    "CastTo",
     "name_problem",
     "partition_column",
 ]
@@ -196,7 +197,7 @@ def _regex(text: str) -> str:
 # --- the tables ---------------------------------------------------------------------------------
 
 
-class _CastTo(Spec, frozen=True, kw_only=True):
+class CastTo(Spec, frozen=True, kw_only=True):
     """The long form of one cast: the type and the format of a date that arrives as text."""
 
     type: str
@@ -204,15 +205,15 @@ class _CastTo(Spec, frozen=True, kw_only=True):
 
 
 #: Fields whose annotation is wider than what YAML may say.
-FIELD_TYPES: dict[Field, Any] = {(Cast, "columns"): dict[str, str | _CastTo]}
+FIELD_TYPES: dict[Field, Any] = {(Cast, "columns"): dict[str, str | CastTo]}
 
 #: Rules for every text of a field, also inside its lists and mappings.
 TEXT_RULES: dict[Field, TextRule] = {
     (Column, "type"): type_problem,
     (Column, "pattern"): _regex,
     (Column, "format"): _date_format,
-    (_CastTo, "type"): type_problem,
-    (_CastTo, "format"): _date_format,
+    (CastTo, "type"): type_problem,
+    (CastTo, "format"): _date_format,
     (Cast, "columns"): type_problem,
     (Retry, "wait"): _duration,
     (Defaults, "timeout"): _duration,

@@ -115,7 +115,7 @@ class _Maker:
         return schema
 
     def keys(self, shape: sh.Keys) -> Schema:
-        name = shape.struct.__name__.lstrip("_")
+        name = shape.struct.__name__
         if name not in self.defs:
             self.defs[name] = {}  # stands for it while its fields are made, for a shape may hold itself
             self.defs[name] = self.struct(shape)

@@ -130,11 +130,15 @@ class Field:
 
 @dataclass(frozen=True, eq=False)
 class Keys:
-    """A mapping with known keys: a Struct. ``tag`` is the key and value that tell it from its siblings."""
+    """A mapping with known keys: a Struct, or with ``plain`` a dict of what is there.
+
+    ``tag`` is the key and value that tell it from its siblings.
+    """
 
     struct: type[msgspec.Struct]
     fields: dict[str, Field]
     tag: tuple[str, str] | None = None
+    plain: bool = False
 
     @property
     def expected(self) -> str:
@@ -235,7 +239,7 @@ def shape_of(struct: type[msgspec.Struct]) -> Keys:
         default = one.default
         fields[key] = Field(key, one.name, _shape(kind, place, one.required), one.required, default)
     tag = (info.tag_field, str(info.tag)) if info.tag_field else None
-    return Keys(struct, fields, tag)
+    return Keys(struct, fields, tag, struct is rules.CastTo)
 
 
 def _in_order(kind: mi.Type, hint: Any) -> mi.Type:
