@@ -247,16 +247,20 @@ def test_upkeep_and_runs_keep_apart(journal: Journal) -> None:
         journal.upkeep("restore to 5")
     assert error.value.code == "LW612"
     run_graph({"a": fails}, {}, run)
-    with journal.upkeep("restore to 5", project="shop", target="dev") as upkeep:
-        with pytest.raises(RunError, match="restore to 5"):
-            start(journal)
+    with (
+        journal.upkeep("restore to 5", project="shop", target="dev") as upkeep,
+        pytest.raises(RunError, match="restore to 5"),
+    ):
+        start(journal)
     with start(journal) as second:
         pass
     assert [(one.id, one.kind) for one in journal.runs()][1:] == [(upkeep.id, "upkeep"), (run.id, "run")]
     assert journal.run().id == second.id
 
 
-def test_records_that_could_not_be_written_are_written_later(run: Recorder, journal: Journal, state: State) -> None:
+def test_records_that_could_not_be_written_are_written_later(
+    run: Recorder, journal: Journal, state: State
+) -> None:
     run_start = now()
     with state.begin(RUNS) as connection:
         connection.execute(sa.text("ALTER TABLE events RENAME TO elsewhere"))

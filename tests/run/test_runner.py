@@ -283,7 +283,9 @@ def test_settled_tasks_do_not_run(run: Recorder, journal: Journal) -> None:
     assert {one.result.task: one.result.status for one in journal.tasks(run.id)} == statuses(result)
 
 
-def test_a_dataset_that_another_process_builds_is_refused_or_waited_for(journal: Journal, state: State) -> None:
+def test_a_dataset_that_another_process_builds_is_refused_or_waited_for(
+    journal: Journal, state: State
+) -> None:
     other = Leases(state, "20240101-000000-abcdef")
     assert other.take("shop/dev:a") is None
     run = journal.start_run(project="shop", target="dev")
@@ -295,7 +297,9 @@ def test_a_dataset_that_another_process_builds_is_refused_or_waited_for(journal:
     assert isinstance(again, Recorder)
     threading.Timer(0.3, other.release, [["shop/dev:a"]]).start()
     events: list[str] = []
-    result = run_graph({"a": done}, {}, again, lease_wait=20, on_event=lambda event: events.append(event.kind))
+    result = run_graph(
+        {"a": done}, {}, again, lease_wait=20, on_event=lambda event: events.append(event.kind)
+    )
     assert statuses(result) == {"a": "built"}
     assert events == ["run_started", "waiting", "started", "built", "run_ended"]
     other.close()
@@ -404,7 +408,7 @@ def test_any_graph_with_any_failures(
         journal = Journal(state)
         run = journal.start_run(project="p", target="t")
         assert isinstance(run, Recorder)
-        result = run_graph({id: work for id in doings}, needs, run, after=after, workers=workers, retry=QUICK)
+        result = run_graph(dict.fromkeys(doings, work), needs, run, after=after, workers=workers, retry=QUICK)
         kept = {one.result.task: one.result.status for one in journal.tasks(run.id)}
         state.close()
 
@@ -412,7 +416,9 @@ def test_any_graph_with_any_failures(
     for id in doings:  # in the order of the links
         broken[id] = any(broken[one] or doings[one] == "fail" for one in needs[id])
     for id, doing in doings.items():
-        expected = "skipped" if broken[id] else {"fail": "failed", "unchanged": "unchanged"}.get(doing, "built")
+        expected = (
+            "skipped" if broken[id] else {"fail": "failed", "unchanged": "unchanged"}.get(doing, "built")
+        )
         assert result.tasks[id].status == expected
         assert successes.get(id, 0) == (expected in ("built", "unchanged"))
         assert len(began.get(id, [])) == (0 if broken[id] else 3 if doing == "flaky" else 1)

@@ -48,9 +48,9 @@ class Dependencies:
         found = self._known.get(key)
         if found is None:
             # SQLGlot is loaded only when a query is new
-            from lakewright.sql.query import dependencies, parse_query
+            from lakewright.sql.query import dependencies, shared_query
 
-            found = dependencies(parse_query(text, path=path))
+            found = dependencies(shared_query(text, path=path))
         self._used[key] = found
         return found
 

@@ -12,11 +12,12 @@ from typing import Literal
 from lakewright.errors import Problem, ProjectError, Where, nearest
 from lakewright.plan.dependencies import Dependencies
 from lakewright.plan.python import python_inputs
+from lakewright.project.locate import Key, Locations, locations
 from lakewright.spec.dataset import Dataset
 from lakewright.spec.expectations import References
 from lakewright.spec.project import Project
 
-__all__ = ["CACHE_FILE", "Graph", "Node"]
+__all__ = ["CACHE_FILE", "Graph", "Node", "check_graph"]
 
 #: Where, under the project's folder, the dependencies of parsed queries are remembered.
 CACHE_FILE = ".lakewright/dependencies.json"
@@ -62,9 +63,8 @@ class Graph:
         ProjectError with every problem: what the parsers refuse, LW321 unknown datasets, LW322
         circles, each named in full.
         """
-        reader = _Reader(project, Dependencies(Path(project.root) / CACHE_FILE if remember else None))
+        reader = _Reader(project, remember)
         nodes = reader.nodes()
-        reader.problems += [_circle(project, cycle) for cycle in _cycles(nodes)]
         if reader.problems:
             raise ProjectError(reader.problems)
         reader.dependencies.save()
@@ -137,23 +137,36 @@ class Graph:
         return tuple(order)
 
 
+def check_graph(project: Project) -> list[Problem]:
+    """Return what is wrong with the links of *project*'s datasets, as :meth:`Graph.of` would refuse them.
+
+    What the project's files tell without their queries is said in the same words as when they are
+    checked by themselves, so that the two can be put together without saying anything twice.
+    """
+    reader = _Reader(project, remember=True)
+    reader.nodes()
+    return reader.problems
+
+
 class _Reader:
     """Finds the links of each dataset and collects what is wrong with them."""
 
-    def __init__(self, project: Project, dependencies: Dependencies) -> None:
+    def __init__(self, project: Project, remember: bool) -> None:
         self.project = project
-        self.dependencies = dependencies
+        self.dependencies = Dependencies(Path(project.root) / CACHE_FILE if remember else None)
+        self.places: Locations = locations(project.root)
         self.problems: list[Problem] = []
         ids = [*project.raw, *project.datasets]
         self.ids = {id.lower(): id for id in ids}
         # the rows refused on the way into a dataset can be read like a dataset
-        self.quarantine = {f"quarantine.{id.replace('.', '_', 1)}".lower(): id for id in ids}
+        self.ids |= {f"quarantine.{id.replace('.', '_', 1)}".lower(): id for id in ids}
+        self.known = list(dict.fromkeys([*ids, *(f"quarantine.{id.replace('.', '_', 1)}" for id in ids)]))
 
     def nodes(self) -> dict[str, Node]:
         nodes = {id: Node(id, "raw") for id in self.project.raw}
         for id, dataset in self.project.datasets.items():
             reads = self._reads(dataset)
-            depends = self._resolve(dataset, dataset.file.depends_on, ("depends_on",))
+            depends = self._resolve(dataset, [(one, ("depends_on", one)) for one in dataset.file.depends_on])
             nodes[id] = Node(
                 id,
                 "table",
@@ -161,36 +174,40 @@ class _Reader:
                 depends=tuple(one for one in depends if one not in reads),
                 references=tuple(one for one in self._references(dataset) if one != id),
             )
+        self.problems += [self._circle(cycle) for cycle in _cycles(nodes)]
         return nodes
 
     def _reads(self, dataset: Dataset) -> tuple[str, ...]:
+        path = dataset.sql_path or dataset.path
         try:
             if dataset.sql is not None:
-                path = dataset.sql_path or dataset.path
                 return self._resolve_query(dataset.sql, path, self.dependencies.of(dataset.sql, path=path))
             if dataset.python is not None:
                 found = [one.dataset for one in python_inputs(dataset).values()]
                 # what is wrong with a name of depends_on is said once, there
-                return tuple(self.ids[one.lower()] for one in found if one.lower() in self.ids)
+                return tuple(dict.fromkeys(self.ids[one.lower()] for one in found if one.lower() in self.ids))
         except ProjectError as error:
             self.problems += error.problems
             return ()
-        return self._resolve(dataset, [dataset.file.from_] if dataset.file.from_ else [], ("from",))
+        return self._resolve(dataset, [(dataset.file.from_, ("from",))] if dataset.file.from_ else [])
 
     def _references(self, dataset: Dataset) -> tuple[str, ...]:
-        found: list[str] = []
-        for place, one in enumerate(dataset.file.expect):
-            if isinstance(one, References):
-                targets = [target.rpartition(".")[0] for target in one.columns.values()]
-                found += self._resolve(dataset, targets, ("expect", str(place)))
-        return tuple(dict.fromkeys(found))
+        return self._resolve(
+            dataset,
+            [
+                (".".join(target.split(".")[:2]), ("expect", index, "references", column))
+                for index, one in enumerate(dataset.file.expect)
+                if isinstance(one, References)
+                for column, target in one.columns.items()
+            ],
+        )
 
-    def _resolve(self, dataset: Dataset, names: Iterable[str], key: tuple[str, ...]) -> tuple[str, ...]:
+    def _resolve(self, dataset: Dataset, names: Iterable[tuple[str, tuple[Key, ...]]]) -> tuple[str, ...]:
         found: list[str] = []
-        for name in names:
-            id = self.ids.get(name.lower()) or self.quarantine.get(name.lower())
+        for name, keys in names:
+            id = self.ids.get(name.lower())
             if id is None:
-                self.problems.append(self._unknown(name, Where(dataset.path)))
+                self.problems.append(self._unknown(name, self.places.where(dataset.path, keys)))
             else:
                 found.append(id)
         return tuple(dict.fromkeys(found))
@@ -198,7 +215,7 @@ class _Reader:
     def _resolve_query(self, text: str, path: str, names: Iterable[str]) -> tuple[str, ...]:
         found: list[str] = []
         for name in names:
-            id = self.ids.get(name.lower()) or self.quarantine.get(name.lower())
+            id = self.ids.get(name.lower())
             if id is None:
                 self.problems.append(self._unknown(name, _place_in_query(text, path, name)))
             else:
@@ -206,18 +223,34 @@ class _Reader:
         return tuple(dict.fromkeys(found))
 
     def _unknown(self, name: str, where: Where) -> Problem:
-        same = [id for id in self.ids.values() if id.rpartition(".")[2] == name.rpartition(".")[2].lower()]
-        hint = (
-            f"; did you mean {same[0]!r}?" if same else nearest(name, [*self.ids.values(), *self.quarantine])
+        zone, _, bare = name.partition(".")
+        hint = nearest(name, [one for one in self.known if one.startswith(f"{zone}.")]) or nearest(
+            name, self.known
         )
+        same = [one for one in self.known if one.partition(".")[2] == bare]
+        if same:
+            hint = f"; did you mean {same[0]!r}?"
         return Problem("LW321", f"there is no dataset {name!r}{hint}", where)
+
+    def _circle(self, cycle: tuple[str, ...]) -> Problem:
+        dataset, following = self.project.datasets[cycle[0]], cycle[1]
+        where = self.places.where(
+            dataset.path, ("from",) if dataset.file.from_ == following else ("depends_on", following)
+        )
+        if dataset.sql is not None and following not in dataset.file.depends_on:
+            path = dataset.sql_path or dataset.path
+            where = _place_in_query(dataset.sql, path, following)
+        if following == dataset.id:
+            return Problem("LW322", f"{dataset.id} is made of itself", where)
+        shown = " → ".join(cycle)
+        return Problem("LW322", f"datasets depend on each other in a circle: {shown}", where)
 
 
 def _place_in_query(text: str, path: str, name: str) -> Where:
-    from lakewright.sql.query import parse_query, place, tables
+    from lakewright.sql.query import place, shared_query, tables
 
-    for table in tables(parse_query(text, path=path)):
-        if f"{table.db}.{table.name}" == name:
+    for table in tables(shared_query(text, path=path)):
+        if f"{table.db}.{table.name}".lower() == name.lower():
             return place(table, path) or Where(path)
     return Where(path)
 
@@ -239,12 +272,6 @@ def _cycles(nodes: Mapping[str, Node]) -> list[tuple[str, ...]]:
         else:
             break
     return found
-
-
-def _circle(project: Project, cycle: tuple[str, ...]) -> Problem:
-    dataset = project.datasets[cycle[0]]
-    where = Where(dataset.sql_path or dataset.path)
-    return Problem("LW322", f"datasets depend on each other in a circle: {' → '.join(cycle)}", where)
 
 
 def _without_circular_references(nodes: dict[str, Node]) -> dict[str, Node]:

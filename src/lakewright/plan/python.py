@@ -2,9 +2,10 @@
 
 A dataset ``datasets/<zone>/<name>.py`` has a function ``build`` at its top level. Each parameter is
 one of the datasets listed under ``depends_on``: its name, or ``zone_name`` where two have the same
-name. A parameter with a default that matches none is left alone; ``**inputs`` takes the rest. The
-annotation says which frame the function is given: ``pyarrow.Table`` (also without annotation),
-``polars.DataFrame`` or ``pandas.DataFrame``.
+name; the only parameter may have any name when only one dataset is listed. A parameter with a
+default that matches none is left alone; ``**inputs`` takes the rest. The annotation says which
+frame the function is given: ``pyarrow.Table`` (also without annotation), ``polars.DataFrame``,
+``polars.LazyFrame`` or ``pandas.DataFrame``.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ __all__ = ["ENTRY", "Frame", "Input", "Parameter", "PythonFunction", "inspect_fu
 #: The function that a Python dataset defines.
 ENTRY = "build"
 
-Frame = Literal["arrow", "polars", "pandas"]
+Frame = Literal["arrow", "polars", "polars_lazy", "pandas"]
 
 _FRAMES: dict[str, Frame] = {
     "pyarrow.Table": "arrow",
     "pyarrow.lib.Table": "arrow",
     "polars.DataFrame": "polars",
     "polars.dataframe.DataFrame": "polars",
+    "polars.LazyFrame": "polars_lazy",
+    "polars.lazyframe.LazyFrame": "polars_lazy",
     "pandas.DataFrame": "pandas",
     "pandas.core.frame.DataFrame": "pandas",
 }
@@ -100,6 +103,8 @@ def python_inputs(dataset: Dataset) -> dict[str, Input]:
     problems: list[Problem] = []
     for parameter in function.parameters:
         matches = [one for one in listed if parameter.name in _names(one)]
+        if not matches and len(listed) == 1 and len(function.parameters) == 1:
+            matches = list(listed)
         if len(matches) == 1:
             inputs[parameter.name] = Input(matches[0], parameter.frame)
         elif matches:

@@ -211,8 +211,10 @@ def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
 def _begin_sqlite(connection: sa.Connection) -> None:
     options = connection.get_execution_options()
     if options.get(_READING):
+        connection.exec_driver_sql("PRAGMA query_only=ON")
         connection.exec_driver_sql("BEGIN")
         return
+    connection.exec_driver_sql("PRAGMA query_only=OFF")
     level = "FULL" if options.get(_DURABLE, True) else "NORMAL"
     connection.exec_driver_sql(f"PRAGMA synchronous={level}")
     # A deferred transaction that turns into a writer fails at once when another one writes.
