@@ -1,0 +1,324 @@
+"""Take files into raw: copy what is new or changed, count rows and rejects, write the manifest."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from lakewright.errors import RunError
+from lakewright.lake.raw import RawStore
+from lakewright.sources.discover import Found, discover
+from lakewright.sources.drift import Drift, drift, refuse, schema_of
+from lakewright.sources.inspect import Inspected, inspect
+from lakewright.sources.manifest import Part, RawFile, current_files, last_batch, record
+from lakewright.sources.outcome import Outcome, Piece, Reject, reject_table
+from lakewright.sources.staging import Staged, copy
+from lakewright.spec.project import S3
+from lakewright.spec.sources import FileSource
+from lakewright.state import State, now
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Taken", "discover", "pending", "rejects_of", "take"]
+
+#: Endings of readable copies, by format; ``~`` keeps them apart from names that sources give.
+_READABLE = {"csv": "~.csv", "ndjson": "~.ndjson", "parquet": "~.parquet", "avro": "~.avro"}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one call of :func:`take` did. ``batch`` is 0 when nothing was new.
+
+    ``rows`` can be read, ``rejected`` cannot, and ``read`` is their sum; ``quarantined`` holds the latter as an
+    Arrow table (path, file, line, column, reason, content). ``missing`` files were taken once and are gone from the
+    source (raw keeps them); ``busy`` ones changed while they were copied and wait for the next call.
+    """
+
+    dataset: str
+    batch: int
+    files: tuple[RawFile, ...]
+    quarantined: pa.Table
+    drift: tuple[Drift, ...] = ()
+    unchanged: int = 0
+    missing: tuple[str, ...] = ()
+    busy: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Rows that a reading of the batch gives."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def rejected(self) -> int:
+        """Lines and files that cannot be read."""
+        return sum(file.rejected for file in self.files)
+
+    @property
+    def read(self) -> int:
+        """Everything that was looked at: good and rejected."""
+        return self.rows + self.rejected
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the files taken, as they lie in the source."""
+        return sum(file.size for file in self.files)
+
+
+@dataclass(slots=True)
+class _Work:
+    """One call's surroundings."""
+
+    source: str
+    name: str
+    store: RawStore
+    folder: Path
+    at: datetime
+    run_id: str
+    batch: int
+    known: Mapping[str, RawFile]
+    used: set[str] = field(default_factory=set)
+
+    @property
+    def dataset(self) -> str:
+        return f"raw.{self.name}"
+
+
+def pending(found: Sequence[Found], known: Mapping[str, RawFile]) -> list[Found]:
+    """Return the files of *found* that are not taken yet, or look changed by size or time."""
+    return [
+        one
+        for one in found
+        if (old := known.get(one.path)) is None or (old.size, old.modified) != (one.size, one.modified)
+    ]
+
+
+def take(
+    source_name: str,
+    name: str,
+    source: FileSource,
+    *,
+    root: Path,
+    store: RawStore,
+    state: State,
+    cursor: duckdb.DuckDBPyConnection,
+    run_id: str = "",
+    s3: S3 | None = None,
+    resolve: Callable[[str], str] = str,
+    workers: int = 8,
+    at: datetime | None = None,
+) -> Taken:
+    """Take what is new of dataset *name* of a source into raw, as one batch, and return what was done.
+
+    Files are copied byte for byte to ``<source>/<dataset>/year=…/month=…/day=…/<path>`` of *store*
+    (the date of *at*, now by default); a changed file is taken again as its next version, in a
+    folder ``_v2``. Files whose size and time are those of the manifest are not opened. Calling it
+    again, or after a crash at any point, gives the same manifest: it is written last, in one transaction.
+
+    Raises LW201 (nothing at the source's path), LW202 (a file cannot be read and ``on_unreadable`` is fail) and
+    LW203 (columns changed and ``on_drift`` is fail); then nothing is taken.
+    """
+    dataset = source.datasets[name]
+    found = discover(source, name, root=root, s3=s3, resolve=resolve)
+    known = current_files(state, f"raw.{name}")
+    here = {one.path for one in found}
+    missing = tuple(sorted(path for path in known if path not in here))
+    todo = pending(found, known)
+    if not todo:
+        return Taken(f"raw.{name}", 0, (), reject_table(()), unchanged=len(found), missing=missing)
+    with _staging(store) as folder, ThreadPoolExecutor(workers) as threads:
+        work = _Work(
+            source_name, name, store, folder, at or now(), run_id, last_batch(state, f"raw.{name}") + 1, known
+        )
+        staged = list(threads.map(lambda at: _stage(work, at, todo[at]), range(len(todo))))
+        busy = tuple(one.found.path for one in staged if not one.steady)
+        steady = [one for one in staged if one.steady]
+        touched = [one for one in steady if _same(one, known)]
+        fresh = [one for one in steady if not _same(one, known)]
+        inspected = inspect(fresh, dataset, folder, cursor, threads)
+        if dataset.on_unreadable == "fail":
+            _refuse_unreadable(work, inspected)
+        files, rejects = [], []
+        for one in inspected:
+            file, lines = _describe(work, one)
+            files.append(file)
+            rejects += lines
+        before = schema_of(known.values(), dataset, cursor)
+        drifts = drift(before, files, cursor)
+        if drifts and dataset.on_drift == "fail":
+            raise refuse(work.dataset, drifts)
+        list(threads.map(lambda pair: _publish(work, *pair), zip(inspected, files, strict=True)))
+        table = reject_table(rejects)
+        if files and rejects:
+            _keep_rejects(work, table)
+        record(
+            state,
+            files,
+            work.dataset,
+            [(one.found.path, known[one.found.path].version, one.modified) for one in touched],
+        )
+    unchanged = len(found) - len(files) - len(busy)
+    return Taken(
+        work.dataset, work.batch if files else 0, tuple(files), table, tuple(drifts), unchanged, missing, busy
+    )
+
+
+def rejects_of(store: RawStore, files: Sequence[RawFile]) -> pa.Table:
+    """Return the rejects of *files* (path, file, line, column, reason, content), as they were when they were taken.
+
+    They are kept in raw beside the files, so that a crash between taking and publishing loses none.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    tables = []
+    for dataset, source, batch in dict.fromkeys(
+        (one.dataset, _source_of(one), one.batch) for one in files if one.rejected
+    ):
+        with store.open(_rejects_path(source, dataset.partition(".")[2], batch)) as stream:
+            table = pq.read_table(stream)
+        wanted = [one.path for one in files if one.batch == batch and one.rejected]
+        tables.append(table.filter(pc.is_in(table.column("path"), pa.array(wanted))))
+    return pa.concat_tables(tables) if tables else reject_table(())
+
+
+@contextmanager
+def _staging(store: RawStore) -> Iterator[Path]:
+    folder = store.staging()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stage(work: _Work, number: int, found: Found) -> Staged:
+    old = work.known.get(found.path)
+    local = work.folder / f"file-{number}"
+    for _ in range(2):
+        staged = copy(found, local, old_size=old.size if old else None, old_hash=old.hash if old else None)
+        if staged.steady:
+            break
+    return staged
+
+
+def _same(staged: Staged, known: Mapping[str, RawFile]) -> bool:
+    old = known.get(staged.found.path)
+    return old is not None and (old.size, old.hash) == (staged.size, staged.hash)
+
+
+def _describe(work: _Work, one: Inspected) -> tuple[RawFile, list[tuple[str, str, Reject]]]:
+    """Return the manifest entry of an inspected file and its rejects (path, name for people, reject)."""
+    staged = one.staged
+    old = work.known.get(staged.found.path)
+    version = old.version + 1 if old else 1
+    day = f"year={work.at.year}/month={work.at.month}/day={work.at.day}"
+    folder = f"{work.source}/{work.name}/{day}" + (f"/_v{version}" if version > 1 else "")
+    raw_path = f"{folder}/{staged.found.path}"
+    path = staged.found.path
+    parts: list[Part] = []
+    rejects: list[tuple[str, str, Reject]] = []
+    if one.unreadable:
+        rejects.append((path, path, Reject(None, one.unreadable)))
+    else:
+        for piece, outcome in one.pieces:
+            if outcome.unreadable:
+                rejects.append((path, piece.name, Reject(None, outcome.unreadable)))
+                continue
+            rejects += [(path, piece.name, reject) for reject in outcome.rejects]
+            parts.append(_part(work, raw_path, piece, outcome))
+    rejected = len(rejects)
+    return (
+        RawFile(
+            dataset=work.dataset,
+            batch=work.batch,
+            path=path,
+            version=version,
+            size=staged.size,
+            hash=staged.hash,
+            modified=staged.modified,
+            rows=sum(part.rows for part in parts),
+            rejected=rejected,
+            raw_path=raw_path,
+            format=one.format,
+            parts=tuple(parts),
+            change="new" if old is None else "grown" if staged.grown else "changed",
+            taken_at=work.at,
+            run_id=work.run_id,
+            unreadable=one.unreadable,
+        ),
+        rejects,
+    )
+
+
+def _part(work: _Work, raw_path: str, piece: Piece, outcome: Outcome) -> Part:
+    options = dict(outcome.options)
+    path = raw_path
+    if outcome.local is not None or (piece.derived and piece.packed == "none"):
+        path = f"_readable/{raw_path}" + (f"/{piece.member}" if piece.member else "")
+        path += _READABLE[outcome.format]
+        number = 0
+        while path in work.used:
+            number += 1
+            path = f"_readable/{raw_path}/{number}/{piece.member}{_READABLE[outcome.format]}"
+        work.used.add(path)
+    elif piece.packed != "none":
+        options["compression"] = piece.packed
+    return Part(
+        path, outcome.format, outcome.columns, outcome.rows, options, len(outcome.rejects), piece.member
+    )
+
+
+def _publish(work: _Work, one: Inspected, file: RawFile) -> None:
+    """Move readable copies and then the original to their places."""
+    paths = iter(part.path for part in file.parts)
+    for piece, outcome in one.pieces if not one.unreadable else ():
+        if outcome.unreadable:
+            continue
+        path = next(paths)
+        if path != file.raw_path:
+            work.store.publish(outcome.local or piece.local, path)
+    work.store.publish(one.staged.local, file.raw_path)
+
+
+def _refuse_unreadable(work: _Work, inspected: Sequence[Inspected]) -> None:
+    broken = [
+        f"{piece.name}: {outcome.unreadable}"
+        for one in inspected
+        for piece, outcome in one.pieces
+        if outcome.unreadable and not one.unreadable
+    ]
+    broken += [f"{one.staged.found.path}: {one.unreadable}" for one in inspected if one.unreadable]
+    if broken:
+        raise RunError(
+            "LW202",
+            f"{work.dataset}: {len(broken)} {'file' if len(broken) == 1 else 'files'} cannot be read, "
+            "and on_unreadable is fail; nothing was taken",
+            tried=broken[:20],
+        )
+
+
+def _keep_rejects(work: _Work, table: pa.Table) -> None:
+    import io
+
+    import pyarrow.parquet as pq
+
+    out = io.BytesIO()
+    pq.write_table(table, out, compression="zstd")
+    work.store.put(out.getvalue(), _rejects_path(work.source, work.name, work.batch))
+
+
+def _rejects_path(source: str, name: str, batch: int) -> str:
+    return f"_rejects/{source}/{name}/batch-{batch:08}.parquet"
+
+
+def _source_of(file: RawFile) -> str:
+    return file.raw_path.partition("/")[0]

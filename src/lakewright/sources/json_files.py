@@ -1,0 +1,281 @@
+"""Inspect JSON documents and NDJSON: strict syntax, one record per line, and the type of every column."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+from sqlglot import exp
+
+from lakewright.sources.csv_repair import cut_lines
+from lakewright.sources.dialect import clean_names
+from lakewright.sources.manifest import Field
+from lakewright.sources.outcome import Outcome, Piece, Reject, shown
+from lakewright.sources.scan import MAX_LINE, lines_scan, ndjson_scan
+from lakewright.sources.text import Unreadable
+from lakewright.sources.types import text_times
+from lakewright.spec.sources import ReadOptions
+from lakewright.sql.names import column, literal
+
+__all__ = ["inspect_json"]
+
+_raw = msgspec.json.Decoder(msgspec.Raw)
+_list = msgspec.json.Decoder(list[msgspec.Raw])
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+#: What DuckDB's parser lets pass though JSON forbids it, and what would overflow the stack of its recursion.
+_SUSPECT = (
+    "NOT json_valid(line)"
+    r" OR regexp_matches(line, ',\s*[\]}]|(^|[\[:,])\s*[-+]?(?i:nan|inf)')"
+    " OR (length(line) > 1000 AND length(line) - length(replace(replace(line, '[', ''), '{', '')) > 500)"
+)
+_LONGEST = (MAX_LINE, 16 * MAX_LINE)
+
+
+def inspect_json(
+    piece: Piece, kind: str, declared: ReadOptions, cursor: duckdb.DuckDBPyConnection
+) -> Outcome:
+    """Return how *piece* (UTF-8, unpacked) is read; *kind* is ``json`` or ``ndjson``.
+
+    A document is written as one record per line beside the original; NDJSON is read as it is, unless lines
+    had to be left out. Files that are not JSON are unreadable as a whole, bad lines one by one.
+    """
+    try:
+        if kind == "ndjson" or _is_lines(piece, declared):
+            return _lines(piece, piece.local, cursor)
+        copy = piece.folder / f"{piece.local.name}.records"
+        if not _document(piece, declared.records, copy):
+            return _lines(piece, piece.local, cursor)
+        outcome = _typed(copy, [], cursor)
+        outcome.local = copy
+        return outcome
+    except Unreadable as reason:
+        return Outcome("ndjson", unreadable=str(reason))
+    except duckdb.Error as error:
+        return Outcome("ndjson", unreadable=f"not readable as JSON: {str(error).strip().splitlines()[0]}")
+
+
+def _is_lines(piece: Piece, declared: ReadOptions) -> bool:
+    """Whether a ``.json`` file holds one value per line: its first line is one, and another follows."""
+    if declared.records is not None:
+        return False
+    first, feed, rest = piece.head.lstrip(b" \t\r\n").partition(b"\n")
+    return bool(feed and rest.strip() and first.strip()) and _problem(first.strip()) == ""
+
+
+def _document(piece: Piece, records: str | None, target: Path) -> bool:
+    """Write the records of a document as lines to *target*; False when it is rather a file of lines."""
+    if not piece.text.utf8:
+        raise Unreadable("not JSON: the bytes are not valid UTF-8")
+    data = piece.local.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    if not data.strip():
+        raise Unreadable("the file is empty: there is no JSON value in it")
+    problem = _problem(data)
+    if problem:
+        raise Unreadable(f"not JSON: {problem}")
+    value = _follow(msgspec.Raw(data), records)
+    # A single value is a single record; so is each element of a list.
+    elements = _list.decode(value) if bytes(value[:64]).lstrip()[:1] == b"[" else [value]
+    # Control characters cannot stand in valid JSON except as blanks between values, so one of them can mark the ends.
+    joined = b"\x1e".join(elements)
+    target.write_bytes(
+        joined.replace(b"\r", b" ").replace(b"\n", b" ").replace(b"\x1e", b"\n") + b"\n" * bool(elements)
+    )
+    return True
+
+
+def _follow(value: msgspec.Raw, path: str | None) -> msgspec.Raw:
+    """Return the part of a document at *path*, such as ``$.data.items`` or ``$.pages[0].rows``."""
+    if path is None:
+        return value
+    steps = re.findall(r"\[(\d+)\]|\[?['\"]([^'\"]+)['\"]\]?|([^.\[\]$'\"]+)", path)
+    walked = "$"
+    for index, quoted, plain in steps:
+        try:
+            value = _list.decode(value)[int(index)] if index else _object.decode(value)[quoted or plain]
+        except (msgspec.DecodeError, KeyError, IndexError):
+            raise Unreadable(
+                f"there is nothing at {path!r} in the document: {walked} has no {index or quoted or plain}"
+            ) from None
+        walked += f"[{index}]" if index else f".{quoted or plain}"
+    return value
+
+
+def _problem(data: bytes) -> str:
+    """Return why *data* is not one strict JSON value, ``""`` when it is."""
+    try:
+        _raw.decode(data)
+    except RecursionError:
+        return "it is nested too deeply"
+    except msgspec.DecodeError as error:
+        return str(error).removeprefix("JSON is malformed: ")
+    return ""
+
+
+def _lines(piece: Piece, local: Path, cursor: duckdb.DuckDBPyConnection) -> Outcome:
+    rejects: list[Reject] = []
+    source = local
+    if not piece.text.utf8:
+        source = piece.folder / f"{piece.local.name}.utf8"
+        rejects = cut_lines(local, source)
+    bad = _bad_lines(source, cursor)
+    if bad:
+        # Line numbers of the original: the lines cut before have to be counted in.
+        gone = [one.line or 0 for one in rejects]
+        target = piece.folder / f"{piece.local.name}.good"
+        cut_lines(source, target, [line for line, _, _ in bad])
+        rejects += [Reject(_shift(line, gone), reason, content) for line, reason, content in bad]
+        source = target
+    outcome = _typed(source, sorted(rejects, key=lambda one: one.line or 0), cursor)
+    outcome.local = source if source is not local else None
+    return outcome
+
+
+def _shift(line: int, gone: Sequence[int]) -> int:
+    for cut in gone:
+        if cut <= line:
+            line += 1
+    return line
+
+
+def _bad_lines(file: Path, cursor: duckdb.DuckDBPyConnection) -> list[tuple[int, str, str]]:
+    """Return number, reason and content of the lines that are not strict JSON; blank lines are nothing."""
+    lines = _scanned(file, cursor)
+    (count,) = cursor.execute(f"SELECT count(*) FILTER ({_SUSPECT}) FROM {lines}").fetchall()[0]  # noqa: S608
+    if not count:
+        return []
+    suspects = cursor.execute(
+        f"SELECT number, line FROM (SELECT row_number() OVER () AS number, line FROM {lines}) "  # noqa: S608
+        f"WHERE {_SUSPECT}"
+    ).fetchall()
+    result = []
+    for number, line in suspects:
+        data = line.encode("utf-8", "replace")
+        if data.strip() and (problem := _problem(data)):
+            result.append((number, f"not JSON: {problem}", shown(data)))
+    return result
+
+
+def _scanned(file: Path, cursor: duckdb.DuckDBPyConnection) -> str:
+    for longest in _LONGEST:
+        text = lines_scan(str(file), longest=longest).sql("duckdb")
+        try:
+            cursor.execute(f"SELECT count(*) FROM {text}").fetchall()  # noqa: S608
+        except duckdb.InvalidInputException as error:
+            if "aximum line size" not in str(error) or longest == _LONGEST[-1]:
+                raise
+        else:
+            return text
+    raise AssertionError("unreachable")
+
+
+def _typed(file: Path, rejects: list[Reject], cursor: duckdb.DuckDBPyConnection) -> Outcome:
+    """Find the columns of the strict, clean NDJSON *file* and prove that reading it so works."""
+    lines = _scanned(file, cursor)
+    rows, records, longest = cursor.execute(
+        "SELECT count(*) FILTER (trim(line) <> ''), count(*) FILTER (ltrim(line) LIKE '{%'), "  # noqa: S608
+        f"coalesce(max(strlen(line)), 0) FROM {lines}"
+    ).fetchall()[0]
+    options: dict[str, Any] = {"longest": max(longest + 1_000, MAX_LINE)}
+    if not rows:
+        return Outcome("ndjson", (), 0, options, rejects)
+    described = _describe(file, options, cursor)
+    if rows == records and described and _faithful(described, lines, cursor):
+        names = clean_names(name for name, _ in described)
+        for kinds in _candidates([kind for _, kind in described], cursor):
+            fields = tuple(
+                Field(new, kind, name if name != new else "")
+                for new, (name, _), kind in zip(names, described, kinds, strict=True)
+            )
+            if _reads(file, options, fields, cursor):
+                return Outcome("ndjson", fields, rows, options, rejects)
+    options["values"] = True
+    kind = described[0][1] if records == 0 and len(described) == 1 else "JSON"
+    kind = text_times(kind, cursor)
+    field = Field("value", kind)
+    if kind != "JSON" and not _reads(file, options, (field,), cursor):
+        field = Field("value", "JSON")
+    return Outcome("ndjson", (field,), rows, options, rejects)
+
+
+def _describe(
+    file: Path, options: dict[str, Any], cursor: duckdb.DuckDBPyConnection
+) -> list[tuple[str, str]]:
+    """Infer the columns from every record. Empty when DuckDB cannot name them."""
+    scan = ndjson_scan([str(file)], options, ())
+    call = scan.this
+    keep = [
+        one
+        for one in call.expressions
+        if not (isinstance(one, exp.EQ) and one.this.name in ("columns", "filename"))
+    ]
+    extra = {
+        "sample_size": literal(-1),
+        "maximum_depth": literal(-1),
+        "field_appearance_threshold": literal(0),
+        "map_inference_threshold": literal(-1),
+    }
+    call.set(
+        "expressions", keep + [exp.EQ(this=column(key), expression=value) for key, value in extra.items()]
+    )
+    try:
+        found = cursor.execute(f"DESCRIBE SELECT * FROM {scan.sql('duckdb')}").fetchall()  # noqa: S608
+    except duckdb.Error:
+        return []
+    return [(row[0], row[1]) for row in found]
+
+
+def _faithful(described: Sequence[tuple[str, str]], lines: str, cursor: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the names are keys of the records: DuckDB renames empty ones and those that differ by case only."""
+    doubtful = [name for name, _ in described if re.search(r"_\d+$|^C\d+$", name)]
+    if not doubtful:
+        return True
+    tests = ", ".join(
+        f"bool_or(json_exists(line, {literal('$.' + _quoted(name)).sql('duckdb')}))" for name in doubtful
+    )
+    return all(cursor.execute(f"SELECT {tests} FROM {lines}").fetchall()[0])  # noqa: S608
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _candidates(kinds: Sequence[str], cursor: duckdb.DuckDBPyConnection) -> itertools.chain[list[str]]:
+    """Yield types from the simplest to the one that always fits."""
+    texts = [text_times(kind, cursor) for kind in kinds]
+    return itertools.chain(
+        iter([[re.sub(r"\bHUGEINT\b", "BIGINT", kind) for kind in texts]]),
+        iter([texts]),
+        iter([["JSON"] * len(texts)]),
+    )
+
+
+def _reads(
+    file: Path, options: dict[str, Any], fields: Sequence[Field], cursor: duckdb.DuckDBPyConnection
+) -> bool:
+    """Whether every record converts to *fields*."""
+    scan = ndjson_scan([str(file)], options, fields)
+    if options.get("values"):
+        counts: list[exp.Expr] = [value_of(fields[0].type)]
+    else:
+        counts = [column(field.source or field.name) for field in fields]
+    query = exp.select(*(exp.Count(this=one) for one in counts)).from_(scan)
+    try:
+        cursor.execute(query.sql("duckdb")).fetchall()
+    except duckdb.Error:
+        return False
+    return True
+
+
+def value_of(kind: str) -> exp.Expr:
+    """Return the value of a record that is no object, read as one column ``json``, as *kind*."""
+    if kind == "JSON":
+        return column("json")
+    if kind == "VARCHAR":
+        return exp.Anonymous(this="json_extract_string", expressions=[column("json"), literal("$")])
+    return exp.cast(column("json"), exp.DataType.build(kind, dialect="duckdb"))

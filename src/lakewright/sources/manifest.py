@@ -1,0 +1,208 @@
+"""The manifest: which files were taken into raw, in which batch, and how each of them is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from lakewright.state import State, metadata
+
+__all__ = [
+    "Change",
+    "Field",
+    "Part",
+    "RawFile",
+    "current_files",
+    "files_of",
+    "last_batch",
+    "raw_files",
+    "record",
+    "replaced_since",
+]
+
+#: Why a file was taken: not seen before, longer with the same beginning, or different.
+Change = Literal["new", "grown", "changed"]
+
+
+class Field(msgspec.Struct, frozen=True, array_like=True):
+    """A column of a part: its ``name`` in raw, its DuckDB ``type``, and its name in the file when that differs."""
+
+    name: str
+    type: str
+    source: str = ""
+
+
+class Part(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that DuckDB reads in one go: a raw file itself, or the readable copy of one (or of one member).
+
+    ``path`` is relative to the raw store, ``format`` one of csv, ndjson, parquet, avro. ``options`` are
+    the resolved reading options. ``rows`` are the rows that a reading gives, ``rejected`` those it cannot.
+    """
+
+    path: str
+    format: str
+    columns: tuple[Field, ...]
+    rows: int
+    options: dict[str, Any] = {}
+    rejected: int = 0
+    member: str = ""
+
+
+class RawFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of one file, as the manifest keeps it.
+
+    ``path`` is relative to the source's path and names the file in ``_source_file``. ``version``
+    counts from 1; ``superseded_in`` is the batch that brought a newer version. A file that cannot
+    be read has ``unreadable`` set to the reason, no parts, and counts as one rejected entry.
+    """
+
+    dataset: str
+    batch: int
+    path: str
+    version: int
+    size: int
+    hash: str
+    modified: datetime
+    rows: int
+    rejected: int
+    raw_path: str
+    format: str
+    parts: tuple[Part, ...]
+    change: Change
+    taken_at: datetime
+    run_id: str = ""
+    unreadable: str = ""
+    superseded_in: int | None = None
+
+
+raw_files = sa.Table(
+    "raw_files",
+    metadata,
+    sa.Column("dataset", sa.String, primary_key=True),
+    sa.Column("path", sa.String, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("batch", sa.BigInteger, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String, nullable=False),
+    sa.Column("modified", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("rejected", sa.BigInteger, nullable=False),
+    sa.Column("raw_path", sa.String, nullable=False),
+    sa.Column("format", sa.String, nullable=False),
+    sa.Column("parts", sa.Text, nullable=False),
+    sa.Column("change", sa.String, nullable=False),
+    sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("run_id", sa.String, nullable=False),
+    sa.Column("unreadable", sa.Text, nullable=False),
+    sa.Column("superseded_in", sa.BigInteger),
+    sa.Index("raw_files_batch", "dataset", "batch"),
+)
+
+_decoder = msgspec.json.Decoder(tuple[Part, ...])
+
+
+def files_of(
+    state: State, dataset: str, *, after: int | None = None, upto: int | None = None, current: bool = True
+) -> list[RawFile]:
+    """Return the files of a dataset (``raw.orders``) in the order of batch and path.
+
+    *after* leaves out batches up to it, for a reader that has seen them; *upto* leaves out later
+    ones. With *current* only the newest version of each file is given, judged as of *upto*: this
+    is what a full refresh reads, and what an incremental reader reads together with
+    :func:`replaced_since`.
+    """
+    table = raw_files
+    query = sa.select(table).where(table.c.dataset == dataset)
+    if after is not None:
+        query = query.where(table.c.batch > after)
+    if upto is not None:
+        query = query.where(table.c.batch <= upto)
+    if current:
+        gone = table.c.superseded_in
+        query = query.where(gone.is_(None) if upto is None else sa.or_(gone.is_(None), gone > upto))
+    with state.begin(table) as connection:
+        rows = connection.execute(query.order_by(table.c.batch, table.c.path)).mappings().all()
+    return [_file(dict(row)) for row in rows]
+
+
+def current_files(state: State, dataset: str) -> dict[str, RawFile]:
+    """Return the newest version of every file of a dataset, by path."""
+    return {file.path: file for file in files_of(state, dataset)}
+
+
+def replaced_since(state: State, dataset: str, after: int) -> tuple[str, ...]:
+    """Return the files whose rows a reader that stands at batch *after* holds in an older version.
+
+    Such a reader removes the rows with these ``_source_file`` values in the transaction that adds
+    the new version's; merging by key or rebuilding needs no removal.
+    """
+    table = raw_files
+    query = (
+        sa.select(table.c.path)
+        .where(table.c.dataset == dataset, table.c.batch <= after, table.c.superseded_in > after)
+        .distinct()
+        .order_by(table.c.path)
+    )
+    with state.begin(table) as connection:
+        return tuple(connection.execute(query).scalars())
+
+
+def last_batch(state: State, dataset: str) -> int:
+    """Return the number of the last batch taken, 0 when there is none."""
+    with state.begin(raw_files) as connection:
+        return _last(connection, dataset)
+
+
+def record(
+    state: State,
+    files: Sequence[RawFile],
+    dataset: str,
+    touched: Iterable[tuple[str, int, datetime]] = (),
+) -> None:
+    """Write *files*, one batch of one dataset, in one transaction, and mark the versions that they replace.
+
+    *touched* are (path, version, time) of files whose time changed while their bytes did not.
+    """
+    table = raw_files
+    with state.begin(table) as connection:
+        if files:
+            batch = files[0].batch
+            replaced = [{"p": file.path} for file in files if file.version > 1]
+            if replaced:
+                connection.execute(
+                    table.update()
+                    .where(
+                        table.c.dataset == dataset,
+                        table.c.path == sa.bindparam("p"),
+                        table.c.superseded_in.is_(None),
+                    )
+                    .values(superseded_in=batch),
+                    replaced,
+                )
+            connection.execute(table.insert(), [_row(file) for file in files])
+        for path, version, modified in touched:
+            connection.execute(
+                table.update()
+                .where(table.c.dataset == dataset, table.c.path == path, table.c.version == version)
+                .values(modified=modified)
+            )
+
+
+def _last(connection: sa.Connection, dataset: str) -> int:
+    query = sa.select(sa.func.max(raw_files.c.batch)).where(raw_files.c.dataset == dataset)
+    return int(connection.execute(query).scalar() or 0)
+
+
+def _row(file: RawFile) -> dict[str, Any]:
+    row = {name: getattr(file, name) for name in file.__struct_fields__}
+    row["parts"] = msgspec.json.encode(file.parts).decode()
+    return row
+
+
+def _file(values: dict[str, Any]) -> RawFile:
+    values["parts"] = _decoder.decode(values["parts"])
+    return RawFile(**values)
