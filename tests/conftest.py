@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from lakes import LAKE_KINDS, OpenLake, lake_settings
+from lakewright.spec.project import Lake
+from servers import Ministack, Postgres, run_ministack, run_postgres
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -15,3 +20,43 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("no ../shared/data beside the project: its real inputs are not tested")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for the whole session."""
+    with run_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_database(postgres: Postgres) -> str:
+    """The address of an empty PostgreSQL database."""
+    return postgres.database()
+
+
+@pytest.fixture(scope="session")
+def ministack() -> Iterator[Ministack]:
+    """An S3 and Iceberg REST double for the whole session."""
+    with run_ministack() as server:
+        yield server
+
+
+@pytest.fixture(params=LAKE_KINDS)
+def lake_kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of lake: ``ducklake-sqlite``, ``ducklake-postgres``, ``iceberg-rest``."""
+    return str(request.param)
+
+
+@pytest.fixture
+def make_lake_settings(request: pytest.FixtureRequest) -> Callable[[str], Lake]:
+    """Return the ``lake`` section of a new, empty lake of a kind; its server is started when needed."""
+    return lambda kind: lake_settings(kind, request)
+
+
+@pytest.fixture
+def open_test_lake(tmp_path: Path, make_lake_settings: Callable[[str], Lake]) -> Iterator[OpenLake]:
+    """A function that opens a new lake of a kind, or another session on one, all closed at the end."""
+    opener = OpenLake(tmp_path, make_lake_settings)
+    yield opener
+    opener.close()

@@ -19,7 +19,7 @@ _SECRETS = (
     (
         re.compile(
             r"(?i)\b(password|passwd|pwd|secret|token|session_token|key_id|client_secret|api_key|access_key\w*)"
-            r"(\s*(?:=>|=|:|\s)\s*)('(?:[^']|'')*'|\"[^\"]*\"|[^\s,;)'\"]+)"
+            r"(\s*(?:=>|=|:)\s*|\s+(?=['\"]))('(?:[^']|'')*'|\"[^\"]*\"|[^\s,;)'\"]+)"
         ),
         rf"\1\2{_HIDDEN}",
     ),

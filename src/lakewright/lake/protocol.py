@@ -59,10 +59,14 @@ class Capabilities:
     def require(self, name: str, kind: str) -> None:
         """Raise LW413 unless the capability *name* is there; *kind* names the lake in the message."""
         if not getattr(self, name):
-            what = name.replace("_", " ")
-            raise LakewrightError(
-                "LW413", f"a lake of kind {kind!r} has no {what}", remedy=self.notes.get(name, "")
-            )
+            raise self.refusal(name, kind)
+
+    def refusal(self, name: str, kind: str) -> LakewrightError:
+        """Return the error that says that a lake of *kind* lacks the capability *name*."""
+        what = name.replace("_", " ")
+        return LakewrightError(
+            "LW413", f"a lake of kind {kind!r} has no {what}", remedy=self.notes.get(name, "")
+        )
 
     def as_dict(self) -> dict[str, bool]:
         """Return every capability by name."""

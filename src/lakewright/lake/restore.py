@@ -114,32 +114,19 @@ def _restore_table(
     relation = lake.at(id, target)
     columns = lake.describe(cursor, relation)
     parts = lake.partitions(cursor, id, target)
+    # Set aside first: what this transaction deletes or makes anew would be seen in the old version too.
+    then = exp.select(*(column(name) for name in columns)).from_(relation).sql("duckdb")
+    lake.run(cursor, f"CREATE OR REPLACE TEMPORARY TABLE _restored AS {then}")
     if exists_now:
-        # Rows first: what is empty can change its columns freely.
+        # Rows go before columns: what is empty can change its columns freely.
         lake.run(cursor, exp.delete(table(id, CATALOG)))
         _restore_columns(lake, cursor, id, columns, parts)
-        return _insert(lake, cursor, id, columns, relation)
-    # Once a table of that name is made anew, the transaction no longer sees the old one's rows.
-    kept = exp.Table(this=identifier("_restored"), db=identifier("main"), catalog=identifier("temp"))
-    lake.run(
-        cursor, exp.Create(this=kept, kind="TABLE", replace=True, expression=exp.select("*").from_(relation))
-    )
-    lake.create_table(cursor, id, columns, partition_by=parts, sort_by=lake.sort_keys(cursor, id, target))
-    count = _insert(lake, cursor, id, columns, kept)
-    lake.run(cursor, exp.Drop(this=kept, kind="TABLE"))
-    return count
-
-
-def _insert(
-    lake: AttachedLake,
-    cursor: duckdb.DuckDBPyConnection,
-    id: str,
-    columns: Mapping[str, str],
-    source: exp.Table,
-) -> int:
+    else:
+        lake.create_table(cursor, id, columns, partition_by=parts, sort_by=lake.sort_keys(cursor, id, target))
     into = exp.Schema(this=table(id, CATALOG), expressions=[identifier(name) for name in columns])
-    rows = exp.select(*(column(name) for name in columns)).from_(source)
+    rows = exp.select("*").from_("temp.main._restored")
     counted = lake.run(cursor, exp.Insert(this=into, expression=rows)).fetchone()
+    lake.run(cursor, "DROP TABLE temp.main._restored")
     return int(counted[0]) if counted else 0
 
 
@@ -162,9 +149,17 @@ def _restore_columns(
         if name not in current:
             lake.add_column(cursor, id, name, columns[name])
     for name in wrong:
-        # A retyped column goes and comes back: types only widen.
-        lake.drop_column(cursor, id, name)
         if name in columns:
-            lake.add_column(cursor, id, name, columns[name])
+            # A retyped column goes and comes back, for types only widen; under another name first,
+            # because Iceberg must not return to a schema that it had.
+            lake.add_column(cursor, id, f"_restored_{name}", columns[name])
+            lake.drop_column(cursor, id, name)
+            lake.rename_column(cursor, id, f"_restored_{name}", name)
+            continue
+        try:
+            lake.drop_column(cursor, id, name)
+        except LakewrightError as error:
+            if error.code != "LW413":
+                raise
     if partitions_differ and lake.capabilities.change_partitions:
         lake.set_partitions(cursor, id, parts)

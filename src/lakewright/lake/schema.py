@@ -23,8 +23,8 @@ __all__ = [
 #: Types that DuckLake has no form for, and the type that keeps their values. 128-bit integers are
 #: in the list because Parquet would hold them as DOUBLE.
 DUCKLAKE_TYPES: Mapping[str, str] = {
-    "HUGEINT": "DECIMAL(38, 0)",
-    "UHUGEINT": "DECIMAL(38, 0)",
+    "HUGEINT": "DECIMAL(38,0)",
+    "UHUGEINT": "DECIMAL(38,0)",
     "BIGNUM": "VARCHAR",
     "ENUM": "VARCHAR",
     "BIT": "VARCHAR",
@@ -39,7 +39,7 @@ ICEBERG_TYPES: Mapping[str, str] = {
     "UTINYINT": "INTEGER",
     "USMALLINT": "INTEGER",
     "UINTEGER": "BIGINT",
-    "UBIGINT": "DECIMAL(20, 0)",
+    "UBIGINT": "DECIMAL(20,0)",
     "JSON": "VARCHAR",
     "UNION": "VARCHAR",
     "TIME WITH TIME ZONE": "VARCHAR",

@@ -1,0 +1,211 @@
+"""Servers that tests run against: started on free ports of 127.0.0.1, stopped at the end of the session."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def absent(reason: str) -> None:
+    """Skip the test because something is not installed; on CI that is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nothing listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes], seconds: float = 30) -> None:
+    """Wait until *port* takes connections; fail when *process* ends or the time is over."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with {process.returncode}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"nothing answers on port {port}")
+
+
+# --- PostgreSQL
+
+
+def _binaries() -> Path | None:
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).resolve().parent
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[-3]))
+    return installed[-1].parent if installed else None
+
+
+@dataclass
+class Postgres:
+    """A running server; trusts everyone on 127.0.0.1."""
+
+    port: int
+    user: str = "postgres"
+
+    def url(self, database: str) -> str:
+        """The address of *database*."""
+        return f"postgresql://{self.user}@127.0.0.1:{self.port}/{database}"
+
+    def database(self) -> str:
+        """Make an empty database and return its address."""
+        import psycopg
+
+        name = f"t{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        return self.url(name)
+
+
+@contextlib.contextmanager
+def run_postgres() -> Iterator[Postgres]:
+    """Start a server of its own in a temporary folder."""
+    binaries = _binaries()
+    if binaries is None:
+        absent("PostgreSQL's binaries are not installed")
+    assert binaries is not None
+    # A server refuses to run as root: then the account that its package made runs it.
+    account: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
+    home = Path(tempfile.mkdtemp(prefix="lakewright-pg-"))
+    if account:
+        shutil.chown(home, "postgres", "postgres")
+    data, quiet = home / "data", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    try:
+        initdb = [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        subprocess.run([*initdb, "--locale=C"], check=True, cwd=home, **quiet, **account)
+        for attempt in range(5):
+            port = free_port()
+            settings = {
+                "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off",
+                "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200",
+                "shared_buffers": "64MB",
+            }  # fmt: skip
+            options = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
+            command = [binaries / "postgres", "-D", data, "-p", str(port), *options]
+            process = subprocess.Popen(command, cwd=home, start_new_session=True, **quiet, **account)
+            try:
+                wait_for(port, process)
+                break
+            except RuntimeError:
+                _stop(process, signal.SIGINT)
+                if attempt == 4:
+                    raise
+        try:
+            yield Postgres(port)
+        finally:
+            _stop(process, signal.SIGINT)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _stop(process: subprocess.Popen[bytes], first: signal.Signals) -> None:
+    if process.poll() is None:
+        process.send_signal(first)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+# --- ministack: S3 and an Iceberg REST catalog
+
+
+@dataclass
+class Ministack:
+    """A running double of AWS: S3, and S3 Tables with their Iceberg REST catalog, on one port."""
+
+    port: int
+    key_id: str = "test-key-id"
+    secret: str = "test-secret-key"
+    region: str = "us-east-1"
+    _clients: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def endpoint(self) -> str:
+        """The address of every service."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def iceberg(self) -> str:
+        """The address of the Iceberg REST catalog."""
+        return f"{self.endpoint}/iceberg"
+
+    def client(self, service: str) -> Any:
+        """Return boto3's client of *service*."""
+        import boto3
+
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service,
+                endpoint_url=self.endpoint,
+                region_name=self.region,
+                aws_access_key_id=self.key_id,
+                aws_secret_access_key=self.secret,
+            )
+        return self._clients[service]
+
+    def bucket(self) -> str:
+        """Make an empty S3 bucket and return its name."""
+        name = f"b{uuid.uuid4().hex[:12]}"
+        self.client("s3").create_bucket(Bucket=name)
+        return name
+
+    def warehouse(self) -> str:
+        """Make an empty table bucket and return its ARN, which is the warehouse of the Iceberg catalog."""
+        made = self.client("s3tables").create_table_bucket(name=f"w{uuid.uuid4().hex[:12]}")
+        return str(made["arn"])
+
+
+@contextlib.contextmanager
+def run_ministack() -> Iterator[Ministack]:
+    """Start the double in a temporary folder."""
+    command = Path(sys.executable).with_name("ministack")
+    if not command.exists():
+        absent("the ministack package is not installed")
+    with tempfile.TemporaryDirectory(prefix="lakewright-aws-") as home:
+        for attempt in range(5):
+            port = free_port()
+            environment = os.environ | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "HOME": home}
+            process = subprocess.Popen(
+                [command],
+                env=environment,
+                cwd=home,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            try:
+                wait_for(port, process)
+                break
+            except RuntimeError:
+                _stop(process, signal.SIGTERM)
+                if attempt == 4:
+                    raise
+        try:
+            yield Ministack(port)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            _stop(process, signal.SIGTERM)
