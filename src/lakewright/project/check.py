@@ -95,6 +95,10 @@ class _Checker:
         tables: dict[str, str] = {}
         for dataset in self.project.datasets.values():
             self.references(dataset)
+            pool, pools = dataset.file.pool, self.project.file.engine.pools
+            if pool is not None and pool not in pools:
+                message = f"engine.pools has no pool {pool!r}{nearest(pool, pools)}"
+                self.note("LW127", message, dataset.path, ("pool",))
             quarantine = f"{dataset.zone}_{dataset.name}"
             other = tables.setdefault(quarantine, dataset.id)
             if other != dataset.id:

@@ -77,6 +77,7 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "memory_limit": "Memory for statements, such as 2GB; what does not fit is spilled to disk.",
         "threads": "Threads of one statement.",
         "workers": "Datasets that are built at the same time.",
+        "pools": "Groups of datasets, by name, and how many of each are built at the same time.",
         "temp_directory": "Folder to spill to.",
     },
     Zone: {
@@ -160,6 +161,8 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "depends_on": "Datasets that come first, and the inputs of a Python dataset.",
         "retry": "How often it is tried again after a failure.",
         "timeout": "How long it may take.",
+        "priority": "Of the datasets that are ready, the highest goes first.",
+        "pool": "The pool of `engine.pools` that it is built in.",
         "retention": "How long its data stays: `90d`, `1y`, `forever`.",
     },
     Column: {

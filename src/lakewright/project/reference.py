@@ -144,6 +144,8 @@ def _default(field: sh.Field) -> str:
 def _value(shape: sh.Shape) -> str:
     """What a key holds, in words, with links to the sections of the mappings."""
     match shape:
+        case sh.Keys(plain=True):
+            return "mapping with " + ", ".join(f"`{key}`" for key in shape.fields)
         case sh.Keys():
             return _link(shape)
         case sh.ListOf():

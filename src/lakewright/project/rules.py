@@ -251,6 +251,7 @@ KEY_RULES: dict[Field, TextRule] = {
     (FileSource, "datasets"): name_problem,
     (DatasetFile, "columns"): _column,
     (ProjectFile, "zones"): _zone,
+    (Engine, "pools"): name_problem,
     (ProjectFile, "targets"): name_problem,
     (UnitTest, "given"): _dataset,
 }
@@ -271,6 +272,8 @@ RANGES: dict[Field, tuple[float, float | None]] = {
     (DistinctCount, "max"): (0, None),
     (Engine, "threads"): (1, 4096),
     (Engine, "workers"): (1, 1024),
+    (Engine, "pools"): (1, 1024),
+    (DatasetFile, "priority"): (-1000, 1000),
     (ReadOptions, "skip"): (0, None),
 }
 

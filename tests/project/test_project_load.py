@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.project.conftest import Write, found
+from project_files import Write, found
 
 from lakewright.errors import ProjectError
 from lakewright.project import find, load
