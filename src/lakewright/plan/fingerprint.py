@@ -54,6 +54,8 @@ def _without_words(file: DatasetFile, on_violation: Severity) -> DatasetFile:
         on_drift="evolve",
         retry=None,
         timeout=None,
+        priority=0,
+        pool=None,
         retention=None,
     )
 

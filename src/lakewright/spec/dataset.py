@@ -85,7 +85,11 @@ class Retry(Spec, frozen=True, kw_only=True):
 
 
 class DatasetFile(Spec, frozen=True, kw_only=True):
-    """The keys of a dataset's YAML file."""
+    """The keys of a dataset's YAML file.
+
+    Of the datasets that are ready to be built the one with the highest ``priority`` goes first;
+    ``pool`` names one of the engine's pools, which limit how many of a kind are built at once.
+    """
 
     description: str = ""
     owner: str = ""
@@ -104,6 +108,8 @@ class DatasetFile(Spec, frozen=True, kw_only=True):
     depends_on: tuple[str, ...] = ()
     retry: Retry | None = None
     timeout: str | None = None
+    priority: int = 0
+    pool: str | None = None
     retention: str | None = None
 
 

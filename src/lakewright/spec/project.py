@@ -50,11 +50,15 @@ class Lake(Spec, frozen=True, kw_only=True):
 
 
 class Engine(Spec, frozen=True, kw_only=True):
-    """``memory_limit`` as DuckDB spells it (``2GB``), ``threads`` for one statement, ``workers`` for branches."""
+    """``memory_limit`` as DuckDB spells it (``2GB``), ``threads`` for one statement, ``workers`` for branches.
+
+    ``pools`` limits groups of datasets further: name → how many of them are built at once.
+    """
 
     memory_limit: str | None = None
     threads: int | None = None
     workers: int | None = None
+    pools: dict[str, int] = {}
     temp_directory: str | None = None
 
 
