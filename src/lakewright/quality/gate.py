@@ -53,7 +53,7 @@ def judge(checks: Sequence[Check], audit: Mapping[str, Any], threshold: float) -
     reasons = []
     if value < threshold:
         reasons.append(
-            f"{_floor(value)} % of the rows are good, and the threshold is {threshold * 100:g} %"
+            f"{_below(value, threshold)} % of the rows are good, and the threshold is {threshold * 100:g} %"
             f" ({bad:,} of {rows:,} rows break checks)"
         )
     for one in found:
@@ -78,6 +78,9 @@ def refuse(dataset: str, verdict: Verdict) -> GateError:
     return GateError("LW505", f"{dataset}: {'; '.join(verdict.reasons)}", tried=tried)
 
 
-def _floor(share: float) -> str:
-    # never round up to the threshold that was missed
-    return f"{int(share * 10000) / 100:g}"
+def _below(share: float, threshold: float) -> str:
+    # as many digits as it takes not to show the threshold that was missed
+    return next(
+        (text for digits in (2, 4, 6, 8) if float(text := f"{share * 100:.{digits}f}") < threshold * 100),
+        repr(share * 100),
+    )
