@@ -21,7 +21,7 @@ _PATTERNS = (
     (
         re.compile(
             r"(?i)\b((?:\w*_)?(?:password|passwd|pwd|secret|secret_key|access_key|api_key|apikey|token))"
-            r"(['\"]?\s*(?:=>|=|:)\s*)('(?:[^']|'')+'|\"[^\"]+\"|[^\s,;&)'\"]+)"
+            r"(['\"]?\s*(?:=>|=|:)\s*|\s+(?='))('(?:[^']|'')+'|\"[^\"]+\"|[^\s,;&)'\"]+)"
         ),
         rf"\1\2{HIDDEN}",
     ),
