@@ -68,6 +68,14 @@ def test_a_failure_is_logged_with_its_traceback() -> None:
     assert "ValueError: wrong: ***" in str(lines[0].fields["traceback"])
 
 
+def test_names_that_are_not_valid_text_do_not_lose_the_line(tmp_path: Path) -> None:
+    lines: list[LogLine] = []
+    with RunLog("run", file=tmp_path / "run.ndjson", sink=lines.append):
+        TaskLog().info("taken \udcff.csv", path="\udcff.csv")
+    assert (lines[0].message, lines[0].fields) == ("taken \\udcff.csv", {"path": "\\udcff.csv"})
+    assert json.loads((tmp_path / "run.ndjson").read_text())["message"] == "taken \\udcff.csv"
+
+
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("")
     with pytest.raises(RunError) as error:

@@ -45,19 +45,24 @@ class Redactor:
         if value.strip():
             with self._lock:
                 # a link carries it percent-encoded, a quoted literal with its quotes doubled
-                self._values |= {value, quote(value, safe=""), quote_plus(value), value.replace("'", "''")}
+                coded = {code(value, safe="", errors="surrogatepass") for code in (quote, quote_plus)}
+                self._values |= {value, value.replace("'", "''"), *coded}
                 # the longest first, so that a secret that begins with another one goes as a whole
                 longest = sorted(self._values, key=len, reverse=True)
                 self._pattern = re.compile("|".join(map(_escape, longest)))
         return value
 
     def text(self, text: str) -> str:
-        """Return *text* without secrets."""
+        """Return *text* without secrets, and such that it can be written: as UTF-8.
+
+        Names of files that are not valid UTF-8 come from the system with lone surrogates; they are
+        shown as ``\\udcff``.
+        """
         if self._pattern is not None:
             text = self._pattern.sub(HIDDEN, text)
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
-        return text
+        return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def value(self, value: object) -> object:
         """Return *value* with every text in it redacted, through mappings and sequences."""
