@@ -38,10 +38,8 @@ class Anomaly:
     @property
     def sentence(self) -> str:
         """What a reader is told."""
-        way = "higher" if self.z > 0 else "lower"
-        return (
-            f"{self.metric} is {self.value:.6g}, unusually {way} than the {self.expected:.6g} of recent runs"
-        )
+        way = "more" if self.z > 0 else "less"
+        return f"{self.metric} is {_shown(self.value)}, far {way} than the {_shown(self.expected)} of recent runs"
 
 
 def robust_z(history: Sequence[float], value: float, *, least: float = 0.0) -> float:
@@ -69,3 +67,7 @@ def anomalies(
         if abs(z) > limit:
             found.append(Anomaly(metric, value, median(earlier), z, len(earlier)))
     return tuple(sorted(found, key=lambda one: -abs(one.z)))
+
+
+def _shown(value: float) -> str:
+    return f"{round(value):,}" if abs(value) >= 1000 else f"{value:.4g}"

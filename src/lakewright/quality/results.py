@@ -1,4 +1,4 @@
-"""Results and profiles in the state: saved once per run and dataset, read back and trended."""
+"""Results in the state: saved once per run and dataset, read back and trended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from lakewright.quality.gate import Verdict
-from lakewright.quality.profile_model import Profile
 from lakewright.quality.score import CheckResult
 from lakewright.state import State, metadata, now
 from lakewright.state.types import UtcTime
@@ -21,12 +20,9 @@ __all__ = [
     "Point",
     "check_trend",
     "latest",
-    "latest_profile",
     "load",
-    "load_profiles",
     "metrics_history",
     "save",
-    "save_profile",
     "trend",
 ]
 
@@ -66,16 +62,6 @@ checks = sa.Table(
     sa.Column("observed", sa.Text, nullable=False),
     sa.Column("passed", sa.Boolean, nullable=False),
     sa.Index("quality_checks_trend", "dataset", "check_id"),
-)
-
-profiles = sa.Table(
-    "quality_profiles",
-    metadata,
-    sa.Column("run_id", sa.String(64), primary_key=True),
-    sa.Column("dataset", sa.String(255), primary_key=True),
-    sa.Column("at", UtcTime, nullable=False),
-    sa.Column("profile", sa.Text, nullable=False),
-    sa.Index("quality_profiles_trend", "dataset", "at"),
 )
 
 
@@ -209,43 +195,6 @@ def metrics_history(state: State, dataset: str, limit: int = 60) -> dict[str, tu
         for name, value in json.loads(text).items():
             history.setdefault(name, []).append(float(value))
     return {name: tuple(values) for name, values in history.items()}
-
-
-def save_profile(
-    state: State, run_id: str, dataset: str, found: Profile, *, at: datetime | None = None
-) -> None:
-    """Keep the profile of *dataset* after a run; a second one of the same run replaces it."""
-    with state.begin(profiles) as connection:
-        connection.execute(
-            profiles.delete().where(profiles.c.run_id == run_id, profiles.c.dataset == dataset)
-        )
-        connection.execute(
-            profiles.insert(),
-            {"run_id": run_id, "dataset": dataset, "at": at or now(), "profile": found.to_json()},
-        )
-
-
-def load_profiles(state: State, run_id: str) -> dict[str, Profile]:
-    """Return the profiles kept of a run, by dataset."""
-    chosen = sa.select(profiles.c.dataset, profiles.c.profile).where(profiles.c.run_id == run_id)
-    with state.begin(profiles) as connection:
-        return {
-            name: Profile.from_json(text)
-            for name, text in connection.execute(chosen.order_by(profiles.c.dataset))
-        }
-
-
-def latest_profile(state: State, dataset: str) -> tuple[datetime, Profile] | None:
-    """Return the newest profile of *dataset* and when it was made, if there is one."""
-    chosen = (
-        sa.select(profiles.c.at, profiles.c.profile)
-        .where(profiles.c.dataset == dataset)
-        .order_by(profiles.c.at.desc())
-        .limit(1)
-    )
-    with state.begin(profiles) as connection:
-        row = connection.execute(chosen).first()
-    return None if row is None else (row[0], Profile.from_json(row[1]))
 
 
 def _audit(connection: sa.Connection, row: sa.Row[Any]) -> Audit:

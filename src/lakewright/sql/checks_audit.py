@@ -14,7 +14,6 @@ from sqlglot import exp
 from lakewright.sql.checks_columns import sql_type
 from lakewright.sql.checks_keys import ROWID, complete_keys
 from lakewright.sql.checks_model import BITS, Check, bits_of, row_checks, stops
-from lakewright.sql.dialect import call
 from lakewright.sql.names import column, literal
 
 __all__ = [
@@ -87,7 +86,7 @@ def reasons(checks: Sequence[Check], surplus: Surplus | None = None) -> exp.Expr
             terms.append(exp.Case().when(broken, literal(check.id), copy=False))
     if not terms:
         return exp.cast(exp.Array(expressions=[]), exp.DataType.build("VARCHAR[]", dialect="duckdb"))
-    return call("present", *terms)
+    return exp.ArrayCompact(this=exp.Array(expressions=terms))
 
 
 def audit_query(

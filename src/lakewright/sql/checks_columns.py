@@ -16,7 +16,6 @@ from lakewright.errors import Problem
 from lakewright.spec.base import Severity
 from lakewright.spec.dataset import Column, Dataset
 from lakewright.sql.checks_model import Check, problem
-from lakewright.sql.dialect import call
 from lakewright.sql.names import FAILED, column, literal
 
 __all__ = ["column_checks", "constant", "failed_to_convert", "key_checks", "sql_type"]
@@ -217,7 +216,7 @@ def _rules(
         yield row("in", f"be one of {_listed(rules.in_)}", _outside(value, rules.in_, kind))
     if rules.pattern is not None:
         _check_pattern(rules.pattern)
-        found = call("matches", _as_text(value, kind), literal(rules.pattern))
+        found = exp.RegexpLike(this=_as_text(value, kind), expression=literal(rules.pattern))
         yield row("pattern", f"match {rules.pattern}", exp.not_(found, copy=False))
     if rules.min_length is not None:
         length, unit = _length(value, kind)
@@ -246,7 +245,7 @@ def _as_text(value: exp.Column, kind: exp.DataType | None) -> exp.Expression:
 
 def _length(value: exp.Column, kind: exp.DataType | None) -> tuple[exp.Expr, str]:
     if kind is not None and kind.this in _LISTS:
-        return call("list_length", value.copy()), "elements"
+        return exp.ArraySize(this=value.copy()), "elements"
     if kind is not None and kind.this in _BINARY:
         return exp.ByteLength(this=value.copy()), "bytes"
     if kind is None or kind.this in _TEXTS:
