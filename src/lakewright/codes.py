@@ -175,6 +175,26 @@ CODES: dict[str, Code] = {
         "do not produce.",
         "produce the column in the query or steps, or take it out of the YAML",
     ),
+    "LW311": Code(
+        "step does not fit",
+        "A step is used on a column whose type it cannot work on, or its expression cannot be used there.",
+        "convert the column first, or use another step",
+    ),
+    "LW312": Code(
+        "type or format not usable",
+        "A type is not one of DuckDB's, no value of the column's type can become it, or a format is not understood.",
+        "correct the type or the format; `format` shows how text is to be read",
+    ),
+    "LW313": Code(
+        "column name not free",
+        "Two columns would have the same name, or a name starts with the underscore of Lakewright's own columns.",
+        "choose another name",
+    ),
+    "LW314": Code(
+        "write mode not usable",
+        "What `write` says does not fit the dataset's columns: its keys, partitions or times of change.",
+        "correct `write` in the dataset's YAML",
+    ),
     "LW321": Code(
         "unknown dataset",
         "A dataset is read or named that neither a source nor the datasets folder defines.",

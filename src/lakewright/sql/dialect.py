@@ -12,7 +12,6 @@ For Spark, SQLGlot translates the syntax but not always the meaning; three thing
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -33,7 +32,8 @@ def call(name: str, *arguments: exp.Expr) -> exp.Expr:
     ``list_length(l)``        elements of a list
     ``list_sort(l)``          a list's elements in ascending order
     ``present(a, b, …)``      a list of those of the arguments that are not null
-    ``json_object(k, v, …)``  JSON text of an object: the entries whose value (text) is not null
+    ``json_add(j, k, v, …)``  JSON text of the object *j* (text, may be null) and the entries whose
+                              value (text) is not null
     ``parse_time(t, f)``      text to a timestamp by strptime format *f*; null when it does not fit
     ``strip_accents(t)``      text without accents
     ``title(t)``              text with the first letter of each word upper case, the others lower
@@ -91,19 +91,15 @@ def _named(name: str, *more: exp.Expr) -> Maker:
     return lambda arguments: exp.Anonymous(this=name, expressions=[*arguments, *(one.copy() for one in more)])
 
 
-def _json_object(arguments: list[exp.Expr]) -> exp.Expr:
-    # DuckDB's json_object would keep nulls; concat_ws leaves them out
-    entries = [
-        exp.DPipe(
-            this=exp.Literal.string(f"{json.dumps(str(key.this), ensure_ascii=False)}:"),
-            expression=exp.Anonymous(this="JSON_QUOTE", expressions=[value]),
-        )
-        for key, value in zip(arguments[::2], arguments[1::2], strict=True)
-    ]
-    inner = exp.Anonymous(this="CONCAT_WS", expressions=[exp.Literal.string(","), *entries])
-    return exp.Concat(
-        expressions=[exp.Literal.string("{"), inner, exp.Literal.string("}")], safe=True, coalesce=True
-    )
+def _json_add(arguments: list[exp.Expr]) -> exp.Expr:
+    # a merge patch leaves out the entries that are null
+    before, *entries = arguments
+    if isinstance(before, exp.Null):
+        base: exp.Expr = exp.Literal.string("{}")
+    else:
+        base = exp.Coalesce(this=before, expressions=[exp.Literal.string("{}")])
+    patch = exp.Anonymous(this="JSON_OBJECT", expressions=entries)
+    return exp.cast(exp.Anonymous(this="JSON_MERGE_PATCH", expressions=[base, patch]), "TEXT")
 
 
 def _present(arguments: list[exp.Expr]) -> exp.Expr:
@@ -129,7 +125,7 @@ _MAKERS: dict[str, Maker] = {
     "list_length": _named("LEN"),
     "list_sort": _named("LIST_SORT"),
     "present": _present,
-    "json_object": _json_object,
+    "json_add": _json_add,
     "parse_time": _named("TRY_STRPTIME"),
     "strip_accents": _named("STRIP_ACCENTS"),
     "title": _title,

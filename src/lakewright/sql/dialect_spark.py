@@ -33,7 +33,7 @@ KNOWN_FUNCTIONS: tuple[type[exp.Expr], ...] = (
 # Functions that SQLGlot does not know, which both engines spell and mean the same or `correct` rewrites.
 KNOWN_ANONYMOUS = frozenset(
     {
-        "ARRAY_TO_STRING", "BIT_COUNT", "CONCAT_WS", "DATE_PART", "ISFINITE", "ISODOW", "JSON_QUOTE", "LEN", "LIST_SORT",
+        "ARRAY_TO_STRING", "BIT_COUNT", "CONCAT_WS", "DATE_PART", "ISFINITE", "ISODOW", "JSON_MERGE_PATCH", "JSON_OBJECT", "LEN", "LIST_SORT",
         "LIST_TRANSFORM", "LOG10", "NOW", "QUANTILE_CONT", "REGEXP_FULL_MATCH", "REGEXP_MATCHES",
         "REGEXP_REPLACE", "STRING_SPLIT", "STRIP_ACCENTS", "STRLEN", "TRY_STRPTIME", "TYPEOF",
     }
@@ -132,6 +132,8 @@ def _correct(node: exp.Expr) -> exp.Expr:
             return exp.paren(_function("DAYOFWEEK", node.this) - 1)
         case exp.Extract():
             return _extract(node)
+        case exp.EQ() if _named(node.this, "TYPEOF") and node.expression.name == "VARCHAR":
+            return exp.EQ(this=node.this, expression=exp.Literal.string("string"))
         case exp.DataType() if node.this in _TYPES:
             return exp.DataType.build(_TYPES[node.this], dialect="spark")
     return node
@@ -146,6 +148,10 @@ def _extract(node: exp.Extract) -> exp.Expr:
         case "EPOCH":
             return _function("UNIX_TIMESTAMP", node.expression)
     return node
+
+
+def _named(node: exp.Expr, name: str) -> bool:
+    return isinstance(node, exp.Anonymous) and str(node.this).upper() == name
 
 
 def _is(node: exp.Expr, *types: DType) -> bool:
@@ -200,14 +206,18 @@ def _strip_accents(arguments: list[exp.Expr]) -> exp.Expr:
     return _function("TRANSLATE", *arguments, exp.Literal.string(marked), exp.Literal.string(plain))
 
 
-def _json_quote(arguments: list[exp.Expr]) -> exp.Expr:
-    # to_json takes structs only: {"v":"text"} holds the quoted text from its sixth letter on
-    text = _function("TO_JSON", _function("NAMED_STRUCT", exp.Literal.string("v"), *arguments))
-    length = exp.Sub(this=_function("LENGTH", text.copy()), expression=exp.Literal.number(6))
-    return exp.If(
-        this=exp.Is(this=arguments[0].copy(), expression=exp.Null()).not_(),
-        true=_function("SUBSTRING", text, exp.Literal.number(6), length),
-    )
+def _json_add(arguments: list[exp.Expr]) -> exp.Expr:
+    # to_json leaves out the fields that are null
+    before, patch = arguments
+    added = _function("TO_JSON", _function("NAMED_STRUCT", *patch.expressions))
+    if not isinstance(before, exp.Coalesce):
+        return added
+    base = before.this
+    length = exp.Sub(this=_function("LENGTH", base.copy()), expression=exp.Literal.number(1))
+    head = _function("SUBSTRING", base.copy(), exp.Literal.number(1), length)
+    tail = _function("SUBSTRING", added.copy(), exp.Literal.number(2))
+    both = _function("CONCAT", head, exp.Literal.string(","), tail)
+    return exp.Case().when(exp.Is(this=base.copy(), expression=exp.Null()), added).else_(both)
 
 
 def _finite(arguments: list[exp.Expr]) -> exp.Expr:
@@ -220,7 +230,7 @@ _ANONYMOUS: dict[str, Rewrite] = {
     "DATE_PART": _date_part,
     "ISFINITE": _finite,
     "ISODOW": _weekday,
-    "JSON_QUOTE": _json_quote,
+    "JSON_MERGE_PATCH": _json_add,
     "LEN": _renamed("SIZE"),
     "LIST_SORT": _renamed("SORT_ARRAY"),
     "LIST_TRANSFORM": _renamed("TRANSFORM"),
