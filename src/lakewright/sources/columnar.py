@@ -11,9 +11,10 @@ import duckdb
 from lakewright.engine.extensions import load
 from lakewright.sources.avro_codec import plain_avro
 from lakewright.sources.dialect import clean_names
+from lakewright.sources.json_files import typed
 from lakewright.sources.manifest import Field
 from lakewright.sources.outcome import Outcome, Piece
-from lakewright.sources.scan import glob_safe, table_function
+from lakewright.sources.scan import table_function
 from lakewright.sources.text import Unreadable
 from lakewright.spec.sources import ReadOptions
 from lakewright.sql.names import identifier, literal
@@ -67,7 +68,7 @@ def _parquet(piece: Piece, cursor: duckdb.DuckDBPyConnection) -> Outcome:
         return Outcome("parquet", fields, rows)
     except duckdb.Error as error:
         if not arrow:
-            raise Unreadable(f"no reader can read this Parquet file: {_first(error)}") from None
+            raise Unreadable(f"not a sound Parquet file: {_first(error)}") from None
     import pyarrow.parquet as pq
 
     copy = piece.folder / f"{piece.local.name}.parquet"
@@ -87,13 +88,12 @@ def _arrow_decodes(file: Path) -> bool:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    source = pq.ParquetFile(file, page_checksum_verification=True)
+    try:
+        source = pq.ParquetFile(file, page_checksum_verification=True)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return False
     with source:
         meta = source.metadata
-        try:
-            _ = source.schema_arrow
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            return False
         for group in range(meta.num_row_groups):
             chunks = [meta.row_group(group).column(one) for one in range(meta.num_columns)]
             if any(one.total_uncompressed_size > _LARGE_CHUNK for one in chunks):
@@ -105,11 +105,9 @@ def _arrow_decodes(file: Path) -> bool:
                 rows += batch.num_rows
         except pa.ArrowNotImplementedError:
             return False
-        if rows != meta.num_rows:
-            table = source.read()
-            if table.num_rows not in (meta.num_rows, 0) or (table.num_rows == 0 and table.num_columns):
-                raise Unreadable(f"its pages hold {rows:,} rows where its footer says {meta.num_rows:,}")
-            return False
+        told = sum(meta.row_group(group).num_rows for group in range(meta.num_row_groups))
+        if rows != told:
+            raise Unreadable(f"its pages hold {rows:,} rows where its footer says {told:,}")
     return True
 
 
@@ -120,6 +118,8 @@ def _orc(piece: Piece, cursor: duckdb.DuckDBPyConnection) -> Outcome:
     copy = piece.folder / f"{piece.local.name}.parquet"
     try:
         source = orc.ORCFile(str(piece.local))
+        if not len(source.schema):
+            return Outcome("parquet")
         batches = (source.read_stripe(stripe) for stripe in range(source.nstripes))
         rows = _write_parquet(source.schema, batches, copy, cursor)
         if rows != source.nrows:
@@ -140,11 +140,31 @@ def _avro(piece: Piece, cursor: duckdb.DuckDBPyConnection) -> Outcome:
     try:
         fields, rows = _described("read_avro", str(file), cursor)
         _decode("read_avro", str(file), fields, cursor)
+    except duckdb.BinderException:
+        # DuckDB knows no union inside a struct; the records are written as JSON instead
+        return _avro_as_json(piece, file, cursor)
     except duckdb.Error as error:
         raise Unreadable(f"not a sound Avro file: {_first(error)}") from None
     if rows != count:
         raise Unreadable(f"its blocks hold {rows:,} records where their heads say {count:,}")
     return Outcome("avro", fields, rows, local=copy if rewritten else None)
+
+
+def _avro_as_json(piece: Piece, file: Path, cursor: duckdb.DuckDBPyConnection) -> Outcome:
+    import fastavro
+    import msgspec
+
+    encode = msgspec.json.Encoder(enc_hook=str).encode
+    copy = piece.folder / f"{piece.local.name}.records"
+    try:
+        with file.open("rb") as source, copy.open("wb") as out:
+            for record in fastavro.reader(source):
+                out.write(encode(record) + b"\n")
+    except (ValueError, TypeError, EOFError, KeyError, IndexError, UnicodeDecodeError) as error:
+        raise Unreadable(f"not a sound Avro file: {error}") from None
+    outcome = typed(copy, [], cursor)
+    outcome.local = copy
+    return outcome
 
 
 def _excel(piece: Piece, declared: ReadOptions, cursor: duckdb.DuckDBPyConnection) -> Outcome:
@@ -165,9 +185,7 @@ def _excel(piece: Piece, declared: ReadOptions, cursor: duckdb.DuckDBPyConnectio
         options["range"] = literal(area)
     copy = piece.folder / f"{piece.local.name}.parquet"
     target = literal(str(copy)).sql("duckdb")
-    # read_xlsx takes one file, not a list
-    scan = table_function("read_xlsx", [], options)
-    scan.this.set("expressions", [literal(glob_safe(str(piece.local))), *scan.this.expressions[1:]])
+    scan = table_function("read_xlsx", [str(piece.local)], options)
     try:
         cursor.execute(f"COPY (SELECT * FROM {scan.sql('duckdb')}) TO {target} (FORMAT parquet)")  # noqa: S608
     except duckdb.Error as error:

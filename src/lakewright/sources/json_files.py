@@ -22,7 +22,7 @@ from lakewright.sources.types import text_times
 from lakewright.spec.sources import ReadOptions
 from lakewright.sql.names import column, literal
 
-__all__ = ["inspect_json"]
+__all__ = ["inspect_json", "typed", "value_of"]
 
 _raw = msgspec.json.Decoder(msgspec.Raw)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
@@ -51,7 +51,7 @@ def inspect_json(
         copy = piece.folder / f"{piece.local.name}.records"
         if not _document(piece, declared.records, copy):
             return _lines(piece, piece.local, cursor)
-        outcome = _typed(copy, [], cursor)
+        outcome = typed(copy, [], cursor)
         outcome.local = copy
         return outcome
     except Unreadable as reason:
@@ -80,7 +80,7 @@ def _document(piece: Piece, records: str | None, target: Path) -> bool:
         raise Unreadable(f"not JSON: {problem}")
     value = _follow(msgspec.Raw(data), records)
     # A single value is a single record; so is each element of a list.
-    elements = _list.decode(value) if bytes(value[:64]).lstrip()[:1] == b"[" else [value]
+    elements = _list.decode(value) if bytes(value).lstrip(b" \t\r\n")[:1] == b"[" else [value]
     # Control characters cannot stand in valid JSON except as blanks between values, so one of them can mark the ends.
     joined = b"\x1e".join(elements)
     target.write_bytes(
@@ -131,7 +131,7 @@ def _lines(piece: Piece, local: Path, cursor: duckdb.DuckDBPyConnection) -> Outc
         cut_lines(source, target, [line for line, _, _ in bad])
         rejects += [Reject(_shift(line, gone), reason, content) for line, reason, content in bad]
         source = target
-    outcome = _typed(source, sorted(rejects, key=lambda one: one.line or 0), cursor)
+    outcome = typed(source, sorted(rejects, key=lambda one: one.line or 0), cursor)
     outcome.local = source if source is not local else None
     return outcome
 
@@ -174,7 +174,7 @@ def _scanned(file: Path, cursor: duckdb.DuckDBPyConnection) -> str:
     raise AssertionError("unreachable")
 
 
-def _typed(file: Path, rejects: list[Reject], cursor: duckdb.DuckDBPyConnection) -> Outcome:
+def typed(file: Path, rejects: list[Reject], cursor: duckdb.DuckDBPyConnection) -> Outcome:
     """Find the columns of the strict, clean NDJSON *file* and prove that reading it so works."""
     lines = _scanned(file, cursor)
     rows, records, longest = cursor.execute(
@@ -185,22 +185,40 @@ def _typed(file: Path, rejects: list[Reject], cursor: duckdb.DuckDBPyConnection)
     if not rows:
         return Outcome("ndjson", (), 0, options, rejects)
     described = _describe(file, options, cursor)
-    if rows == records and described and _faithful(described, lines, cursor):
-        names = clean_names(name for name, _ in described)
-        for kinds in _candidates([kind for _, kind in described], cursor):
-            fields = tuple(
-                Field(new, kind, name if name != new else "")
-                for new, (name, _), kind in zip(names, described, kinds, strict=True)
-            )
-            if _reads(file, options, fields, cursor):
+    try:
+        if rows == records and described and _faithful(described, lines, cursor):
+            if fields := _fields(file, options, described, cursor):
                 return Outcome("ndjson", fields, rows, options, rejects)
-    options["values"] = True
-    kind = described[0][1] if records == 0 and len(described) == 1 else "JSON"
-    kind = text_times(kind, cursor)
-    field = Field("value", kind)
-    if kind != "JSON" and not _reads(file, options, (field,), cursor):
-        field = Field("value", "JSON")
-    return Outcome("ndjson", (field,), rows, options, rejects)
+        elif records == 0 and len(described) == 1:
+            field = Field("value", text_times(described[0][1], cursor))
+            if _reads(file, {**options, "values": True}, (field,), cursor):
+                return Outcome("ndjson", (field,), rows, {**options, "values": True}, rejects)
+    except duckdb.Error:
+        # Keys or nesting that no column type can say (NUL in a name, 500 levels): the record stays one value.
+        pass
+    return Outcome("ndjson", (Field("value", "JSON"),), rows, {**options, "values": True}, rejects)
+
+
+def _fields(
+    file: Path,
+    options: dict[str, Any],
+    described: Sequence[tuple[str, str]],
+    cursor: duckdb.DuckDBPyConnection,
+) -> tuple[Field, ...]:
+    """Return the columns with the simplest types that every record converts to, none when there are none."""
+    names = clean_names(name for name, _ in described)
+    for kinds in _candidates([kind for _, kind in described], cursor):
+        fields = tuple(
+            Field(new, kind, name if name != new else "")
+            for new, (name, _), kind in zip(names, described, kinds, strict=True)
+        )
+        if counts := _reads(file, options, fields, cursor):
+            # A column without any value has no type yet.
+            return tuple(
+                Field(field.name, "NULL", field.source) if field.type == "JSON" and not count else field
+                for field, count in zip(fields, counts, strict=True)
+            )
+    return ()
 
 
 def _describe(
@@ -232,7 +250,7 @@ def _describe(
 
 def _faithful(described: Sequence[tuple[str, str]], lines: str, cursor: duckdb.DuckDBPyConnection) -> bool:
     """Whether the names are keys of the records: DuckDB renames empty ones and those that differ by case only."""
-    doubtful = [name for name, _ in described if re.search(r"_\d+$|^C\d+$", name)]
+    doubtful = [name for name, _ in described if re.search(r"_\d+$|^C\d+$|^json$", name)]
     if not doubtful:
         return True
     tests = ", ".join(
@@ -257,8 +275,8 @@ def _candidates(kinds: Sequence[str], cursor: duckdb.DuckDBPyConnection) -> iter
 
 def _reads(
     file: Path, options: dict[str, Any], fields: Sequence[Field], cursor: duckdb.DuckDBPyConnection
-) -> bool:
-    """Whether every record converts to *fields*."""
+) -> tuple[int, ...]:
+    """Return how many values each of *fields* has; nothing when some record does not convert."""
     scan = ndjson_scan([str(file)], options, fields)
     if options.get("values"):
         counts: list[exp.Expr] = [value_of(fields[0].type)]
@@ -266,10 +284,9 @@ def _reads(
         counts = [column(field.source or field.name) for field in fields]
     query = exp.select(*(exp.Count(this=one) for one in counts)).from_(scan)
     try:
-        cursor.execute(query.sql("duckdb")).fetchall()
-    except duckdb.Error:
-        return False
-    return True
+        return tuple(cursor.execute(query.sql("duckdb")).fetchall()[0])
+    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.BinderException):
+        return ()
 
 
 def value_of(kind: str) -> exp.Expr:

@@ -73,6 +73,8 @@ def reject_table(rejects: Sequence[tuple[str, str, Reject]]) -> pa.Table:
         ("path", "file", "line", "column", "reason", "content"), pa.string()
     )
     schema = pa.schema({**kinds, "line": pa.int64()})
+    if not rejects:
+        return schema.empty_table()
     columns: list[list[Any]] = [
         [path for path, _, _ in rejects],
         [file for _, file, _ in rejects],

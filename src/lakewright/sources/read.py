@@ -59,7 +59,9 @@ def reading(
             if part.rows:
                 options = msgspec.json.encode(part.options, order="deterministic")
                 copied = part.path != file.raw_path
-                key = (part.format, options, part.columns, copied, _home(file))
+                # read_avro cannot unite UNION types of several files
+                alone = part.path if any("UNION(" in one.type for one in part.columns) else ""
+                key = (part.format, options, part.columns, copied, _home(file), alone)
                 groups.setdefault(key, []).append((file, part))
     if any(key[0] == "avro" for key in groups):
         load(cursor, "avro")

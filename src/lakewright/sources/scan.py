@@ -21,7 +21,9 @@ _FOLDER_READERS = frozenset(("read_csv", "read_json", "read_json_objects", "read
 
 def table_function(name: str, files: Sequence[str], options: Mapping[str, exp.Expr]) -> exp.Table:
     """Return ``name([files], key = value, …)`` as a relation; file names are taken as they are, not as patterns."""
-    listed = exp.Array(expressions=[literal(glob_safe(file)) for file in files])
+    names = [literal(glob_safe(file)) for file in files]
+    # one file alone is no list: read_avro cannot unite types such as UNION, and read_xlsx takes no list
+    listed = names[0] if len(names) == 1 else exp.Array(expressions=names)
     if name in _FOLDER_READERS:
         # folders such as day=5 are where raw keeps a file; they must not shadow columns of it
         options = {**options, "hive_partitioning": literal(False)}
@@ -74,7 +76,7 @@ def ndjson_scan(files: Sequence[str], options: Mapping[str, Any], columns: Seque
     """Return the scan of NDJSON *files*; without columns, of the records as one column ``json``."""
     named: dict[str, exp.Expr] = {
         "format": literal("newline_delimited"),
-        "compression": literal(options.get("compression", "none")),
+        "compression": literal(options.get("compression", "uncompressed")),
         "maximum_object_size": literal(int(options.get("longest", MAX_LINE))),
         "filename": literal(True),
     }

@@ -62,6 +62,8 @@ def encoding_of(head: bytes, text: TextScan, declared: str | None) -> str:
         return "utf-8"
     sample = head[:4096]
     even, odd = sample[::2].count(0), sample[1::2].count(0)
+    if len(head) % 2:
+        even = odd = 0
     if odd > len(sample) // 4 and even <= odd // 8:
         return "utf-16-le"
     if even > len(sample) // 4 and odd <= even // 8:
