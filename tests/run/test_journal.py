@@ -258,6 +258,20 @@ def test_upkeep_and_runs_keep_apart(journal: Journal) -> None:
     assert journal.run().id == second.id
 
 
+def test_what_a_database_cannot_hold_is_kept_as_text(any_state: State) -> None:
+    def odd(context: TaskContext) -> TaskOutcome:
+        context.log.info("NUL \0 and \udcff", ratio=float("nan"), top=float("inf"))
+        return TaskOutcome(reason="\0", details={"mean": float("nan"), "\udcff": {"a", 1}, "at": now()})
+
+    journal = Journal(any_state)
+    with start(journal, selection=("\udcff",)) as run:
+        assert run_graph({"a": odd}, {}, run).status == "succeeded"
+    found = journal.tasks(run.id)[0].result
+    assert found.reason == "\\x00"
+    assert found.outcome.details["mean"] == "nan"
+    assert journal.logs(run.id)[0][1].message == "NUL \\x00 and \\udcff"
+
+
 def test_records_that_could_not_be_written_are_written_later(
     run: Recorder, journal: Journal, state: State
 ) -> None:

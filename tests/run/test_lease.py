@@ -132,9 +132,10 @@ def test_what_is_kept_at_the_close_stays_until_it_is_released(state: State) -> N
 
 
 def test_the_thread_that_renews_ends_with_the_close(state: State) -> None:
+    before = set(threading.enumerate())
     ours = Leases(state, "ours", ttl=0.3)
     ours.take("a")
-    thread = next(one for one in threading.enumerate() if one.name == "leases")
+    (thread,) = set(threading.enumerate()) - before
     ours.close()
     thread.join(10)
     assert not thread.is_alive()

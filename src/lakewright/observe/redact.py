@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from urllib.parse import quote, quote_plus
 
 __all__ = ["HIDDEN", "Redactor"]
@@ -53,26 +54,27 @@ class Redactor:
         return value
 
     def text(self, text: str) -> str:
-        """Return *text* without secrets, and such that it can be written: as UTF-8.
+        """Return *text* without secrets, and such that every database and file can hold it.
 
-        Names of files that are not valid UTF-8 come from the system with lone surrogates; they are
-        shown as ``\\udcff``.
+        Names of files that are not valid UTF-8 come from the system with lone surrogates, shown as
+        ``\\udcff``; PostgreSQL refuses NUL, shown as ``\\x00``.
         """
         if self._pattern is not None:
             text = self._pattern.sub(HIDDEN, text)
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
+        text = text.replace("\0", "\\x00")
         return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def value(self, value: object) -> object:
-        """Return *value* with every text in it redacted, through mappings and sequences."""
+        """Return *value* with every text in it redacted, as JSON can hold it: what JSON cannot, as text."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
             return {self.text(str(key)): self.value(one) for key, one in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self.value(one) for one in value]
-        if value is None or isinstance(value, bool | int | float):
+        if value is None or isinstance(value, bool | int) or (isinstance(value, float) and isfinite(value)):
             return value
         return self.text(str(value))
 

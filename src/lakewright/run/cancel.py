@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -12,8 +12,10 @@ __all__ = ["cancel_on_signals"]
 
 
 @contextmanager
-def cancel_on_signals(cancel: threading.Event | None = None) -> Iterator[threading.Event]:
-    """Set the event that is returned (*cancel*, or a new one) on the first SIGINT or SIGTERM inside.
+def cancel_on_signals(
+    cancel: threading.Event | None = None, signals: Iterable[int] = (signal.SIGINT, signal.SIGTERM)
+) -> Iterator[threading.Event]:
+    """Set the event that is returned (*cancel*, or a new one) on the first of *signals* inside.
 
     The second one raises KeyboardInterrupt. Outside the main thread, where Python delivers no
     signals, nothing is changed.
@@ -28,7 +30,7 @@ def cancel_on_signals(cancel: threading.Event | None = None) -> Iterator[threadi
     if threading.current_thread() is not threading.main_thread():
         yield event
         return
-    before = {number: signal.signal(number, heed) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, heed) for number in signals}
     try:
         yield event
     finally:

@@ -79,7 +79,7 @@ class Journal(History):
                     "kind": "run",
                     "project": project,
                     "target": target,
-                    "selection": list(selection),
+                    "selection": self.redactor.value(list(selection)),
                     "parameters": self.redactor.value(dict(parameters or {})),
                     "parent": parent,
                     "key": key,

@@ -61,6 +61,26 @@ class TaskResult:
         """How long it took, waiting between attempts included."""
         return (self.ended - self.started).total_seconds() if self.started and self.ended else None
 
+    @property
+    def cause(self) -> str:
+        """Why what needs this task cannot run: a skipped task passes on what it was skipped for."""
+        return self.reason if self.status == "skipped" and self.reason else f"{self.task} {self.status}"
+
+    def facts(self) -> dict[str, object]:
+        """What is known of its end, for the event that tells of it."""
+        outcome = self.outcome
+        facts: dict[str, object] = {
+            "seconds": self.seconds,
+            "rows": outcome.rows,
+            "quarantined": outcome.quarantined,
+            "bytes": outcome.bytes,
+            "score": outcome.score,
+            "reason": self.reason,
+            "code": self.code,
+            "message": self.message,
+        }
+        return {name: value for name, value in facts.items() if value is not None and value != ""}
+
 
 @dataclass(frozen=True, slots=True)
 class RunResult:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from lakewright.errors import LakewrightError
 from lakewright.observe import TaskLog, task_scope
+from lakewright.run.cancel import cancel_on_signals
 from lakewright.run.context import TaskCancelled, TaskContext
 from lakewright.run.events import Event, Listener
 from lakewright.run.outcome import RunResult, RunStatus, TaskOutcome, TaskResult, TaskStatus
@@ -155,12 +158,19 @@ class _Runner:
             if one.status != "pending":
                 self._end(one)
         try:
-            self._loop()
+            with self._heeding_ctrl_c():
+                self._loop()
         except KeyboardInterrupt:
             self._give_up()
             self._finish()
             raise
         return self._finish()
+
+    def _heeding_ctrl_c(self) -> AbstractContextManager[object]:
+        # raised anywhere in the loop, KeyboardInterrupt could come between a task's end and the note of it
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            return cancel_on_signals(self.cancel, (signal.SIGINT,))
+        return nullcontext()
 
     # --- deciding
 
@@ -180,19 +190,14 @@ class _Runner:
 
     def _loop(self) -> None:
         while len(self.results) < len(self.opens):
-            try:
-                if self.cancel.is_set() and not self.cancelling:
-                    self._cancel_all("LW614", "the run was cancelled")
-                self._start_ready()
-                self._watch_clock()
-                self._take_message()
-                self.run.tick()
-                if not self.running and not self.ready and len(self.results) < len(self.opens):
-                    raise ValueError("the tasks depend on each other in a circle")
-            except KeyboardInterrupt:
-                if self.cancel.is_set():
-                    raise  # the second one
-                self.cancel.set()
+            if self.cancel.is_set() and not self.cancelling:
+                self._cancel_all("LW614", "the run was cancelled")
+            self._start_ready()
+            self._watch_clock()
+            self._take_message()
+            self.run.tick()
+            if not self.running and not self.ready and len(self.results) < len(self.opens):
+                raise ValueError("the tasks depend on each other in a circle")
 
     def _start_ready(self) -> None:
         if self.cancelling:
@@ -417,7 +422,7 @@ class _Runner:
             self.results[one.task] = one
             if one.task not in self.settled:
                 self.run.task_ended(one)
-            self._emit(one.status, one.task, one.attempts, _facts(one))
+            self._emit(one.status, one.task, one.attempts, one.facts())
             endings += self._open(one)
 
     def _open(self, ended: TaskResult) -> Iterable[TaskResult]:
@@ -432,7 +437,7 @@ class _Runner:
             elif self.cancelling:
                 continue  # all that is left is being cancelled
             else:
-                yield self._result(id, "skipped", reason=_because(bad[0]))
+                yield self._result(id, "skipped", reason=bad[0].cause)
 
     def _release(self, id: str) -> None:
         try:
@@ -471,26 +476,6 @@ class _Runner:
             self.on_event(event)
         except Exception as error:
             self.log.warning("a listener of the run failed", error=f"{type(error).__name__}: {error}")
-
-
-def _because(one: TaskResult) -> str:
-    # a skipped task passes on what it was skipped for, so that every one names the cause
-    return one.reason if one.status == "skipped" and one.reason else f"{one.task} {one.status}"
-
-
-def _facts(one: TaskResult) -> dict[str, object]:
-    outcome = one.outcome
-    facts: dict[str, object] = {
-        "seconds": one.seconds,
-        "rows": outcome.rows,
-        "quarantined": outcome.quarantined,
-        "bytes": outcome.bytes,
-        "score": outcome.score,
-        "reason": one.reason,
-        "code": one.code,
-        "message": one.message,
-    }
-    return {name: value for name, value in facts.items() if value is not None and value != ""}
 
 
 def _explain(error: BaseException) -> tuple[str, str, int]:
