@@ -194,9 +194,10 @@ def test_ctrl_c_cancels(run: Recorder) -> None:
 def test_a_second_ctrl_c_does_not_wait(run: Recorder, journal: Journal) -> None:
     release = threading.Event()
 
-    def stubborn(_: TaskContext) -> TaskOutcome:
+    def stubborn(context: TaskContext) -> TaskOutcome:
         _thread.interrupt_main()
-        time.sleep(0.5)
+        while not context.cancelled:
+            time.sleep(0.01)
         _thread.interrupt_main()
         release.wait(30)
         return BUILT
@@ -256,7 +257,18 @@ def test_the_number_of_tasks_at_once_is_limited_in_all_and_by_pool(run: Recorder
     tasks |= {f"free{n}": Task(counted(["all"])) for n in range(6)}
     result = run_graph(tasks, {}, run, workers=3, pools={"db": 1})
     assert result.status == "succeeded"
-    assert most == {"all": 3, "db": 1}
+    assert most["all"] <= 3
+    assert most["db"] == 1
+
+
+def test_tasks_run_side_by_side(run: Recorder) -> None:
+    together = threading.Barrier(3, timeout=60)
+
+    def meets(_: TaskContext) -> TaskOutcome:
+        together.wait()
+        return BUILT
+
+    assert run_graph({"a": meets, "b": meets, "c": meets}, {}, run, workers=3).status == "succeeded"
 
 
 def test_the_most_urgent_task_goes_first(run: Recorder) -> None:
@@ -295,11 +307,14 @@ def test_a_dataset_that_another_process_builds_is_refused_or_waited_for(
     assert "20240101-000000-abcdef" in result.tasks["a"].message
     again = journal.start_run(project="shop", target="dev")
     assert isinstance(again, Recorder)
-    threading.Timer(0.3, other.release, [["shop/dev:a"]]).start()
     events: list[str] = []
-    result = run_graph(
-        {"a": done}, {}, again, lease_wait=20, on_event=lambda event: events.append(event.kind)
-    )
+
+    def listen(event: Event) -> None:
+        events.append(event.kind)
+        if event.kind == "waiting":
+            other.release(["shop/dev:a"])
+
+    result = run_graph({"a": done}, {}, again, lease_wait=60, on_event=listen)
     assert statuses(result) == {"a": "built"}
     assert events == ["run_started", "waiting", "started", "built", "run_ended"]
     other.close()
