@@ -34,7 +34,7 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def wait_for(port: int, process: subprocess.Popen[bytes], seconds: float = 30) -> None:
+def wait_for(port: int, process: subprocess.Popen[Any], seconds: float = 30) -> None:
     """Wait until *port* takes connections; fail when *process* ends or the time is over."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -90,9 +90,21 @@ def run_postgres() -> Iterator[Postgres]:
     home = Path(tempfile.mkdtemp(prefix="lakewright-pg-"))
     if account:
         shutil.chown(home, "postgres", "postgres")
-    data, quiet = home / "data", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    data = home / "data"
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     try:
-        initdb = [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        initdb: list[Any] = [
+            binaries / "initdb",
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-sync",
+        ]
         subprocess.run([*initdb, "--locale=C"], check=True, cwd=home, **quiet, **account)
         for attempt in range(5):
             port = free_port()
@@ -102,7 +114,7 @@ def run_postgres() -> Iterator[Postgres]:
                 "shared_buffers": "64MB",
             }  # fmt: skip
             options = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
-            command = [binaries / "postgres", "-D", data, "-p", str(port), *options]
+            command: list[Any] = [binaries / "postgres", "-D", data, "-p", str(port), *options]
             process = subprocess.Popen(command, cwd=home, start_new_session=True, **quiet, **account)
             try:
                 wait_for(port, process)
@@ -119,7 +131,7 @@ def run_postgres() -> Iterator[Postgres]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _stop(process: subprocess.Popen[bytes], first: signal.Signals) -> None:
+def _stop(process: subprocess.Popen[Any], first: signal.Signals) -> None:
     if process.poll() is None:
         process.send_signal(first)
         try:
@@ -154,7 +166,7 @@ class Ministack:
 
     def client(self, service: str) -> Any:
         """Return boto3's client of *service*."""
-        import boto3
+        import boto3  # type: ignore[import-untyped]
 
         if service not in self._clients:
             self._clients[service] = boto3.client(

@@ -34,6 +34,16 @@ COLUMNS: dict[str, str] = {
 }
 
 
+def _insert() -> str:
+    row = exp.Tuple(expressions=[exp.Placeholder() for _ in COLUMNS])
+    into = exp.Schema(this=table(TABLE, CATALOG), expressions=[identifier(name) for name in COLUMNS])
+    return exp.Insert(this=into, expression=exp.Values(expressions=[row])).sql("duckdb")
+
+
+# Rendered once: every small commit runs it.
+_INSERT = _insert()
+
+
 class _Lake(Protocol):
     def run(
         self,
@@ -47,11 +57,7 @@ class _Lake(Protocol):
 
 def add(lake: _Lake, cursor: duckdb.DuckDBPyConnection, checkpoint: Checkpoint) -> None:
     """Append *checkpoint*; the table was made when the lake was opened for writing."""
-    values = [getattr(checkpoint, name) for name in COLUMNS]
-    names = [identifier(name) for name in COLUMNS]
-    row = exp.Tuple(expressions=[exp.Placeholder() for _ in COLUMNS])
-    into = exp.Schema(this=table(TABLE, CATALOG), expressions=names)
-    lake.run(cursor, exp.Insert(this=into, expression=exp.Values(expressions=[row])), values)
+    lake.run(cursor, _INSERT, [getattr(checkpoint, name) for name in COLUMNS])
 
 
 def latest(

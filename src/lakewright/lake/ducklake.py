@@ -69,10 +69,12 @@ class DuckLake(AttachedLake):
     def _attach(self, catalog: _Catalog, data_path: str) -> None:
         cursor = self.session.cursor()
         load(cursor, "ducklake", catalog.extension)
+        # Writers on other tables only make each other try again: soon, rather than after 0.1 s.
+        cursor.execute("SET GLOBAL ducklake_retry_wait_ms = 20")
+        cursor.execute("SET GLOBAL ducklake_max_retry_count = 12")
         if catalog.file is not None:
             # The catalog's tables are small: starting threads to scan them costs a fifth of a commit.
             cursor.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
-        if catalog.file is not None:
             if self.read_only and not catalog.file.exists():
                 raise LakewrightError("LW410", "the lake does not exist yet", tried=[str(catalog.file)])
             catalog.file.parent.mkdir(parents=True, exist_ok=True)

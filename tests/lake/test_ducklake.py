@@ -1,0 +1,378 @@
+"""What is particular to DuckLake: its files, upkeep, catalogs, and several processes at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lakes import Opened, OpenLake, project, s3
+from lakewright.errors import LakewrightError, NotFoundError
+from lakewright.spec.project import S3, Lake
+from servers import Ministack, free_port
+
+TESTS = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(params=["ducklake-sqlite", pytest.param("ducklake-postgres", marks=pytest.mark.postgres)])
+def lake(open_test_lake: OpenLake, request: pytest.FixtureRequest) -> Opened:
+    return open_test_lake(request.param)
+
+
+def insert(opened: Opened, rows: int, start: int = 0, table: str = "processed.t") -> None:
+    opened.rows(
+        f"INSERT INTO lake.{table} SELECT range + {start}, DATE '2024-01-15' + INTERVAL (range % 3) MONTH, 'x' FROM range({rows})"
+    )
+
+
+def make(opened: Opened, **options: object) -> None:
+    columns = {"id": "BIGINT", "day": "DATE", "v": "VARCHAR"}
+    opened.lake.create_table(opened.cursor, "processed.t", columns, **options)  # type: ignore[arg-type]
+
+
+def parquet(opened: Opened) -> list[Path]:
+    return sorted((Path(opened.project.root) / "lake" / "tables").rglob("*.parquet"))
+
+
+# --- upkeep
+
+
+def test_compaction_merges_files_applies_deletes_and_writes_inlined_rows(lake: Opened) -> None:
+    make(lake)
+    for batch in range(5):
+        insert(lake, 100, batch * 100)
+    insert(lake, 3, 500)
+    lake.rows("DELETE FROM lake.processed.t WHERE id < 120")
+    before = lake.rows("SELECT count(*), sum(id), min(id) FROM lake.processed.t")
+    version = lake.lake.snapshots(lake.cursor, "processed.t")[1].id
+    assert len(lake.lake.files(lake.cursor, "processed.t")) == 4
+    report = lake.lake.compact(lake.cursor, ["processed.t"])
+    assert [(one.id, one.before, one.after) for one in report] == [("processed.t", 4, 1)]
+    assert lake.rows("SELECT count(*), sum(id), min(id) FROM lake.processed.t") == before
+    [file] = lake.lake.files(lake.cursor, "processed.t")
+    assert lake.rows(f"SELECT count(*) FROM read_parquet('{file}')") == [(383,)]
+    # Older versions are still there.
+    then = lake.lake.at("processed.t", version=version).sql("duckdb")
+    assert lake.rows(f"SELECT count(*) FROM {then}") == [(503,)]
+
+
+def test_compaction_of_an_unknown_table_is_refused(lake: Opened) -> None:
+    make(lake)
+    with pytest.raises(NotFoundError, match=r"did you mean 'processed\.t'"):
+        lake.lake.compact(lake.cursor, ["processed.tt"])
+
+
+def test_expiry_forgets_versions_and_deletes_their_files(lake: Opened) -> None:
+    make(lake)
+    insert(lake, 100)
+    version = lake.lake.snapshots(lake.cursor)[0].id
+    with lake.lake.transaction(lake.cursor, message="replace"):
+        lake.rows("DELETE FROM lake.processed.t")
+        insert(lake, 50)
+    orphan = parquet(lake)[0].with_name("ducklake-left-by-a-crash.parquet")
+    shutil.copy(parquet(lake)[0], orphan)
+    # With the usual grace nothing is deleted yet: somebody may be reading it.
+    assert lake.lake.expire(lake.cursor, datetime.now(UTC) - timedelta(days=1)) == 0
+    assert len(parquet(lake)) == 3
+    assert lake.lake.expire(lake.cursor, datetime.now(UTC), grace=timedelta(0), orphan_age=timedelta(0)) > 0
+    assert [str(one) for one in parquet(lake)] == lake.lake.files(lake.cursor, "processed.t")
+    assert lake.rows("SELECT count(*) FROM lake.processed.t") == [(50,)]
+    with pytest.raises(NotFoundError, match="LW415"):
+        lake.lake.restore(lake.cursor, ["processed.t"], version=version)
+
+
+def test_new_partitions_hold_for_new_files(lake: Opened) -> None:
+    make(lake, partition_by=["year(day)"])
+    insert(lake, 30)
+    lake.lake.set_partitions(lake.cursor, "processed.t", ["month(day)", "bucket(2, id)"])
+    insert(lake, 30, 100)
+    folders = {str(one.parent).partition("/processed/t/")[2] for one in parquet(lake)}
+    assert "year=2024" in folders
+    assert {"month=1/bucket=0", "month=3/bucket=1"} <= folders
+    assert lake.lake.tables(lake.cursor)[-1].partition_by == ("month(day)", "bucket(2, id)")
+    assert lake.rows("SELECT count(*) FROM lake.processed.t WHERE month(day) = 2") == [(20,)]
+    lake.lake.set_partitions(lake.cursor, "processed.t", [])
+    assert lake.lake.tables(lake.cursor)[-1].partition_by == ()
+
+
+def test_a_dropped_table_comes_back_as_it_was(lake: Opened) -> None:
+    make(lake, partition_by=["year(day)"], sort_by=["id desc"], comment="kept")
+    insert(lake, 40)
+    version = lake.lake.snapshots(lake.cursor)[0].id
+    lake.lake.drop_table(lake.cursor, "processed.t")
+    lake.lake.drop_table(lake.cursor, "processed.t")
+    assert lake.lake.columns(lake.cursor, "processed.t") is None
+    assert lake.lake.restore(lake.cursor, ["processed.t"], version=version) == {"processed.t": 40}
+    assert lake.lake.tables(lake.cursor)[-1].partition_by == ("year(day)",)
+    assert lake.lake.at("processed.t", version=version).sql("duckdb") == (
+        f'"lake"."processed"."t" AT (VERSION => {version})'
+    )
+
+
+# --- opening
+
+
+def test_a_moved_project_finds_its_data(open_test_lake: OpenLake, tmp_path: Path) -> None:
+    first = open_test_lake("ducklake-sqlite")
+    make(first)
+    insert(first, 100)
+    first.session.close()
+    moved = tmp_path / "moved"
+    shutil.move(first.project.root, moved)
+    second = open_test_lake.open(project(moved, Lake()))
+    assert second.rows("SELECT count(*) FROM lake.processed.t") == [(100,)]
+    insert(second, 50)
+    assert len(parquet(second)) == 2
+
+
+def test_another_data_folder_for_the_same_catalog_is_refused(open_test_lake: OpenLake) -> None:
+    first = open_test_lake("ducklake-sqlite")
+    make(first)
+    insert(first, 100)
+    with pytest.raises(LakewrightError, match="LW410"):
+        open_test_lake.open(project(Path(first.project.root), Lake(path="elsewhere")))
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        (Lake(catalog="mysql:host=x"), "LW417"),
+        (Lake(catalog="sqlite:"), "LW417"),
+        (Lake(path="gs://bucket/x"), "LW417"),
+        (Lake(kind="iceberg"), "LW417"),
+        (Lake(kind="iceberg", catalog="http://127.0.0.1:1/iceberg", warehouse="w"), "LW410"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(
+    open_test_lake: OpenLake, tmp_path: Path, settings: Lake, code: str
+) -> None:
+    with pytest.raises(LakewrightError) as caught:
+        open_test_lake.open(project(tmp_path, settings))
+    assert caught.value.code == code
+
+
+def test_reading_a_lake_that_does_not_exist_makes_nothing(open_test_lake: OpenLake, tmp_path: Path) -> None:
+    with pytest.raises(LakewrightError, match="LW410"):
+        open_test_lake.open(project(tmp_path, Lake()), read_only=True)
+    assert not (tmp_path / "lake").exists()
+
+
+def test_a_catalog_that_is_no_catalog_is_refused(open_test_lake: OpenLake, tmp_path: Path) -> None:
+    (tmp_path / ".lakewright").mkdir()
+    (tmp_path / ".lakewright" / "catalog.sqlite").write_bytes(b"not a database" * 100)
+    with pytest.raises(LakewrightError, match="LW410"):
+        open_test_lake.open(project(tmp_path, Lake()))
+
+
+def test_a_password_in_the_catalogs_address_is_never_shown(open_test_lake: OpenLake, tmp_path: Path) -> None:
+    for address in (
+        f"postgres:postgresql://me:s3cr3t-word@127.0.0.1:{free_port()}/db",
+        f"postgres:host=127.0.0.1 port={free_port()} user=me password=s3cr3t-word dbname=db",
+    ):
+        with pytest.raises(LakewrightError) as caught:
+            open_test_lake.open(project(tmp_path, Lake(catalog=address)))
+        assert caught.value.code == "LW410"
+        assert "s3cr3t" not in str(caught.value)
+        assert caught.value.__cause__ is None
+
+
+# --- several writers
+
+
+WRITER = textwrap.dedent(
+    """
+    import sys
+    from datetime import UTC, datetime
+    from pathlib import Path
+    import msgspec
+    from lakes import project
+    from lakewright.engine import Session
+    from lakewright.lake import Checkpoint, open_lake
+    from lakewright.spec.project import Lake
+
+    root, table, commits = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    made = project(root, msgspec.json.decode(sys.argv[4], type=Lake))
+    session = Session.open(made.file.engine, root=root)
+    lake = open_lake(made, session)
+    if "unlocked" in sys.argv:
+        from contextlib import nullcontext
+        lake._commit_lock = nullcontext
+    cursor = session.cursor()
+    first = lake.latest_checkpoints(cursor).get(table)
+    start = first.batch if first else 0
+    print("ready", flush=True)
+    for batch in range(start + 1, start + commits + 1):
+        def work():
+            cursor.execute(f"INSERT INTO lake.{table} SELECT {batch} * 1000 + range, NULL, 'x' FROM range(50)")
+            cursor.execute("INSERT INTO lake.processed.other SELECT * FROM range(3)")
+            lake.add_checkpoint(cursor, Checkpoint(table, batch, "r", "{}", "", 50, datetime.now(UTC)))
+        lake.commit(cursor, work, message=f"{table} {batch}")
+    print("done", flush=True)
+    """
+)
+
+
+def start_writer(opened: Opened, table: str, commits: int, *options: str) -> subprocess.Popen[str]:
+    import msgspec
+
+    settings = msgspec.json.encode(opened.project.file.lake).decode()
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, opened.project.root, table, str(commits), settings, *options],
+        env=os.environ | {"PYTHONPATH": str(TESTS)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def prepare(opened: Opened, tables: int) -> None:
+    for number in range(tables):
+        columns = {"id": "BIGINT", "day": "DATE", "v": "VARCHAR"}
+        opened.lake.create_table(opened.cursor, f"processed.w{number}", columns)
+    opened.lake.create_table(opened.cursor, "processed.other", {"n": "BIGINT"})
+
+
+@pytest.mark.parametrize("options", [(), ("unlocked",)], ids=["locked", "retried"])
+def test_processes_lose_nothing(lake: Opened, options: tuple[str, ...]) -> None:
+    prepare(lake, 2)
+    writers = [start_writer(lake, f"processed.w{number}", 8, *options) for number in range(2)]
+    assert [writer.communicate(timeout=120)[0].split() for writer in writers] == [["ready", "done"]] * 2
+    for number in range(2):
+        assert lake.rows(f"SELECT count(*), count(DISTINCT id) FROM lake.processed.w{number}") == [(400, 400)]
+    assert lake.rows("SELECT count(*) FROM lake.processed.other") == [(48,)]
+    latest = lake.lake.latest_checkpoints(lake.cursor)
+    assert {one.batch for one in latest.values()} == {8}
+
+
+def test_a_killed_writer_leaves_whole_commits_only(lake: Opened) -> None:
+    prepare(lake, 1)
+    for kill in range(6):
+        writer = start_writer(lake, "processed.w0", 1000)
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+        time.sleep(0.05 + 0.07 * kill)
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        writer.stdout.close()
+        found = lake.lake.latest_checkpoints(lake.cursor).get("processed.w0")
+        batches = found.batch if found else 0
+        assert lake.rows("SELECT count(*), count(DISTINCT id) FROM lake.processed.w0") == [
+            (50 * batches, 50 * batches)
+        ]
+        assert lake.rows("SELECT count(*) FROM lake.processed.other") == [(3 * batches,)]
+    last = start_writer(lake, "processed.w0", 2)
+    assert last.communicate(timeout=60)[0].split() == ["ready", "done"]
+    assert lake.rows("SELECT count(*) FROM lake.processed.w0") == [(50 * (batches + 2),)]
+
+
+@pytest.mark.postgres
+def test_threads_commit_side_by_side_on_postgres(open_test_lake: OpenLake) -> None:
+    opened = open_test_lake("ducklake-postgres")
+    prepare(opened, 2)
+    assert opened.lake.capabilities.concurrent_commits
+    inside, failures = threading.Barrier(2, timeout=30), []
+
+    def publish(number: int) -> None:
+        cursor = opened.session.cursor()
+        try:
+            with opened.lake.transaction(cursor, message=f"{number}"):
+                inside.wait()  # both are in their transactions at once
+                cursor.execute(
+                    f"INSERT INTO lake.processed.w{number} SELECT range, NULL, NULL FROM range(100)"
+                )
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=publish, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert (
+        opened.rows("SELECT count(*) FROM lake.processed.w0 UNION ALL SELECT count(*) FROM lake.processed.w1")
+        == [(100,)] * 2
+    )
+
+
+def test_work_that_conflicts_is_run_again(open_test_lake: OpenLake) -> None:
+    opened = open_test_lake("ducklake-sqlite")
+    other = open_test_lake.again(opened)
+    make(opened)
+    insert(opened, 20)
+    other.lake._commit_lock = threading.Lock  # type: ignore[attr-defined]
+    runs = []
+
+    def work() -> None:
+        runs.append(len(runs))
+        opened.rows("UPDATE lake.processed.t SET v = 'mine'")
+        if len(runs) == 1:
+            # Another writer, which does not know of the lock, changes the same rows and commits first.
+            other.rows("UPDATE lake.processed.t SET v = 'theirs'")
+
+    opened.lake.commit(opened.cursor, work, message="conflict")
+    assert runs == [0, 1]
+    assert opened.rows("SELECT DISTINCT v FROM lake.processed.t") == [("mine",)]
+
+
+# --- S3
+
+
+@pytest.fixture
+def lake_on_s3(open_test_lake: OpenLake, ministack: Ministack, tmp_path: Path) -> Callable[[S3], Opened]:
+    path = f"s3://{ministack.bucket()}/some/prefix"
+    return lambda settings: open_test_lake.open(project(tmp_path, Lake(path=path, s3=settings)))
+
+
+@pytest.mark.s3
+def test_tables_lie_on_s3(lake_on_s3: Callable[[S3], Opened], ministack: Ministack) -> None:
+    opened = lake_on_s3(s3(ministack))
+    make(opened, partition_by=["year(day)", "month(day)"])
+    with opened.lake.transaction(opened.cursor, message="one"):
+        insert(opened, 90)
+    version = opened.lake.snapshots(opened.cursor)[0].id
+    opened.rows("DELETE FROM lake.processed.t WHERE id < 10")
+    bucket = opened.project.file.lake.path.split("/")[2]
+    listed = ministack.client("s3").list_objects_v2(Bucket=bucket)["Contents"]
+    names = [one["Key"] for one in listed]
+    assert any(name.startswith("some/prefix/tables/processed/t/year=2024/month=2/") for name in names)
+    assert opened.rows("SELECT count(*) FROM lake.processed.t") == [(80,)]
+    assert opened.lake.restore(opened.cursor, ["processed.t"], version=version) == {"processed.t": 90}
+    with pytest.raises(ZeroDivisionError), opened.lake.transaction(opened.cursor):
+        insert(opened, 1000)
+        raise ZeroDivisionError
+    assert opened.rows("SELECT count(*) FROM lake.processed.t") == [(90,)]
+    opened.lake.compact(opened.cursor, ["processed.t"])
+    opened.lake.expire(opened.cursor, datetime.now(UTC), grace=timedelta(0), orphan_age=timedelta(0))
+    left = ministack.client("s3").list_objects_v2(Bucket=bucket)["Contents"]
+    kept = [one["Key"] for one in left if one["Key"].startswith("some/prefix/tables/processed/")]
+    assert sorted(f"s3://{bucket}/{name}" for name in kept) == sorted(
+        opened.lake.files(opened.cursor, "processed.t")
+    )
+
+
+@pytest.mark.s3
+def test_keys_of_s3_are_never_shown(
+    lake_on_s3: Callable[[S3], Opened], ministack: Ministack, open_test_lake: OpenLake
+) -> None:
+    wrong = S3(
+        endpoint=f"http://127.0.0.1:{free_port()}", key_id="AKIDHIDDEN", secret="very-hidden-'key", url_style="path", use_ssl=False
+    )  # fmt: skip
+    opened = lake_on_s3(wrong)
+    opened.session.execute("SET GLOBAL http_retries = 0")
+    make(opened)
+    with pytest.raises(LakewrightError) as caught:
+        insert(opened, 1000)
+    assert caught.value.code in ("LW408", "LW409")
+    for text in (str(caught.value), str(opened.session.hidden - {"AKIDHIDDEN", "very-hidden-'key"})):
+        assert "HIDDEN" not in text
+        assert "very-hidden" not in text
