@@ -26,6 +26,7 @@ __all__ = [
     "Reference",
     "Setting",
     "expand",
+    "log_level",
     "override",
     "read_environment",
     "references",
@@ -284,7 +285,7 @@ def _replace(struct: Any, path: list[str], value: Any) -> Any:
     return msgspec.structs.replace(struct, **{path[0]: value})
 
 
-def log_level(environment: Environment) -> str | None:
+def log_level(environment: Environment | Mapping[str, str]) -> str | None:
     """``debug``, ``info``, ``warning`` or ``error`` when the environment asks for one, else None."""
     text = environment.get("LAKEWRIGHT_LOG_LEVEL") or environment.get("LOG_LEVEL")
     return text.lower() if text and text.lower() in ("debug", "info", "warning", "error") else None

@@ -1,0 +1,254 @@
+"""Write a project for raw files as a careful engineer would by hand, with a comment where it guessed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lakewright.project.draft_guess import (
+    DraftColumn,
+    DraftTable,
+    Guess,
+    Reference,
+    column_rules,
+    guess,
+    references,
+)
+from lakewright.project.draft_test import example_test
+from lakewright.project.draft_text import aligned, comment, flow
+from lakewright.project.rules import name_problem
+
+__all__ = ["DraftColumn", "DraftTable", "source_path", "write_project"]
+
+
+def write_project(folder: Path, *, name: str, source: str, tables: Sequence[DraftTable]) -> list[str]:
+    """Write a project into *folder*, which exists; returns its files, relative to it, sorted.
+
+    *source* is the folder or ``s3://`` prefix of the raw files. Names of tables and columns must be
+    in snake_case and different; ValueError otherwise. The project loads and checks without a problem.
+    """
+    _refuse_names(tables)
+    guesses = {one.name: guess(one) for one in tables}
+    keys = {one: found.key for one, found in guesses.items()}
+    source_name = _source_name(source)
+    files = {
+        "lakewright.yaml": _project(name),
+        f"sources/{source_name}.yaml": _source(source_path(folder, source), tables),
+        ".gitignore": _GITIGNORE,
+        ".env.example": _ENV,
+        "README.md": _readme(name, tables),
+    }
+    for table in tables:
+        links = references(table, tables, keys)
+        files[f"datasets/processed/{table.name}.yaml"] = _dataset(table, guesses[table.name], links)
+    example = example_test(tables, keys)
+    if example is not None:
+        files[f"tests/{example[0]}.yaml"] = example[1]
+    for path, text in files.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8", newline="\n")
+    return sorted(files)
+
+
+def source_path(folder: Path, source: str) -> str:
+    """*source* as the project says it: relative where it lies beside the project, else in full."""
+    if "://" in source:
+        return source
+    full = Path(source).expanduser().absolute()
+    try:
+        relative = os.path.relpath(full, folder.absolute())
+    except ValueError:
+        return full.as_posix()
+    far = Path(relative).parts[:3] == ("..", "..", "..")
+    return full.as_posix() if far else Path(relative).as_posix()
+
+
+def _refuse_names(tables: Sequence[DraftTable]) -> None:
+    if not tables:
+        raise ValueError("a project needs at least one table")
+    seen: set[str] = set()
+    for table in tables:
+        if name_problem(table.name) or table.name in seen:
+            raise ValueError(f"{table.name!r} is no name for a dataset, or is there twice")
+        seen.add(table.name)
+        names = [one.name.lower() for one in table.columns]
+        if len(set(names)) < len(names) or any(not one or one.startswith("_") for one in names):
+            raise ValueError(f"columns of {table.name} have no names, or the same")
+
+
+def _source_name(source: str) -> str:
+    last = re.split(r"[/\\]", source.rstrip("/\\"))[-1]
+    name = re.sub(r"[^a-z0-9]+", "_", last.lower()).strip("_")
+    return name if name and not name_problem(name) else "files"
+
+
+# --- the files ----------------------------------------------------------------------------------
+
+_GITIGNORE = """\
+# What a run makes, and what must never be shared.
+/.lakewright/
+/lake/
+.env
+.secrets/
+"""
+
+_ENV = """\
+# Copy this file to .env, which is not shared. Variables set in the process win over it.
+# A project file refers to a variable as ${NAME}, and to a secret as ${secret:NAME}.
+
+# LAKEWRIGHT_TARGET=prod
+# LAKEWRIGHT_LAKE_PATH=lake
+# QUALITY_THRESHOLD=0.85
+# MAX_RETRIES=2
+# LOG_LEVEL=info
+"""
+
+
+def _project(name: str) -> str:
+    return f"""\
+name: {flow(_literal(name))}
+description: ""
+
+lake:
+  path: lake                                   # raw files and tables; an s3:// prefix works too
+  catalog: sqlite:.lakewright/catalog.sqlite   # or postgres:..., when several machines write
+
+defaults:
+  owner: ""                     # who answers for the data
+  on_violation: quarantine      # warn | quarantine | fail
+  quality_threshold: 0.85       # a dataset whose share of good rows is lower is not published
+
+zones:
+  raw:       {{purpose: "Files as they came.", retention: 90d}}
+  processed: {{purpose: "Cleaned and typed, one row per thing.", retention: 1y}}
+  curated:   {{purpose: "Figures that people use.", retention: 7y}}
+"""
+
+
+def _source(path: str, tables: Sequence[DraftTable]) -> str:
+    lines = ["kind: files", f"path: {flow(_literal(path))}", "datasets:"]
+    for table in tables:
+        files: object = table.files[0] if len(table.files) == 1 else list(table.files)
+        lines.append(f"  {flow(table.name)}:")
+        count = f"{table.file_count} files" if table.file_count != 1 else "1 file"
+        rows = f", {table.rows:,} rows" if table.rows is not None else ""
+        lines.append(f"    files: {flow(_literal(files))}  # {count}{rows}")
+        if table.format != "auto":
+            lines.append(f"    format: {flow(table.format)}")
+        if table.options:
+            lines.append(f"    options: {flow(_literal(dict(table.options)))}")
+    return "\n".join(lines) + "\n"
+
+
+def _literal(value: object) -> object:
+    """*value* with what would be read as a reference escaped."""
+    if isinstance(value, str):
+        return value.replace("${", "$${")
+    if isinstance(value, Mapping):
+        return {key: _literal(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_literal(one) for one in value]
+    return value
+
+
+def _dataset(table: DraftTable, found: Guess, links: Sequence[Reference]) -> str:
+    parts = [f"description: {flow(_description(table, found))}\n"]
+    if any(one.pii for one in table.columns):
+        parts.append("tags: [pii]\n")
+    parts.append(f"from: raw.{table.name}\n")
+    parts += [f"# {comment(note)}\n" for note in table.notes]
+    parts.append(_steps(table, found))
+    parts.append(_columns(table, found))
+    parts.append(_write(found))
+    parts.append(_expect(table, links))
+    return "".join(parts)
+
+
+def _description(table: DraftTable, found: Guess) -> str:
+    if found.key:
+        return f"One row per {' and '.join(found.key)}, cleaned."
+    return f"The rows of {table.name}, cleaned."
+
+
+def _steps(table: DraftTable, found: Guess) -> str:
+    steps = []
+    if any(one.original and one.original != one.name for one in table.columns):
+        steps.append("  - standardize_names\n")
+    if found.latest_by:
+        settings = flow({"keys": list(found.key), "latest_by": found.latest_by})
+        steps.append(f"  - deduplicate: {settings}  # guessed: {found.latest_by} tells the newest\n")
+    return f"steps:\n{''.join(steps)}" if steps else ""
+
+
+def _columns(table: DraftTable, found: Guess) -> str:
+    if not table.columns:
+        return ""
+    entries = []
+    for column in table.columns:
+        rules = list(column_rules(table, column, found.key))
+        reasons = [reason for _, _, reason in rules if reason]
+        if column.name in found.key[:1]:
+            reasons.insert(0, found.key_reason)
+        if column.pii:
+            reasons.append("by its name or its values")
+        if column.type and not any(key == "type" for key, _, _ in rules):
+            reasons.append(f"left as it comes: {column.type}")
+        value = flow(_literal({key: value for key, value, _ in rules}))
+        entries.append((column.name, value, "guessed: " + "; ".join(reasons) if reasons else ""))
+    head = "columns:"
+    if table.rows and any(not one.nulls and one.name not in found.key for one in table.columns):
+        head += f"  # guessed: required, where none of {table.rows:,} rows had a null"
+    return f"{head}\n{aligned(entries)}"
+
+
+def _write(found: Guess) -> str:
+    settings: dict[str, object] = {"mode": "merge" if found.key else "append"}
+    reasons = [] if found.key else ["no key was found; with one, merge is better"]
+    if found.partition_by:
+        settings["partition_by"] = list(found.partition_by)
+        reasons.append(found.partition_reason)
+    note = f"  # guessed: {'; '.join(reasons)}" if reasons else ""
+    return f"write: {flow(settings)}{note}\n"
+
+
+def _expect(table: DraftTable, links: Sequence[Reference]) -> str:
+    lines = []
+    if table.rows:
+        lines.append("  - row_count: {min: 1}\n")
+    for one in links:
+        target = {one.column: f"processed.{one.table}.{one.key}"}
+        if one.seen:
+            lines.append(f"  - references: {flow(target)}  # guessed: every value was found there\n")
+        else:
+            settings = flow({"columns": target, "severity": "warn"})
+            lines.append(f"  - references: {settings}  # guessed: by the names alone\n")
+    return f"expect:\n{''.join(lines)}" if lines else ""
+
+
+def _readme(name: str, tables: Sequence[DraftTable]) -> str:
+    example = f"processed.{tables[0].name}"
+    # The query is an example for a reader, with a name that was checked.
+    return f"""\
+# {comment(name)}
+
+Written by `lakewright init`. Look for `# guessed` and correct what is wrong; then:
+
+```
+lakewright check        # are the files right?
+lakewright plan         # what would be built, and why
+lakewright run          # build it
+lakewright test         # run the tests
+lakewright query "select * from {example} limit 10"
+lakewright quality      # how good the data is, and what was set aside
+```
+
+| folder | what is in it |
+|---|---|
+| `sources/` | which files are taken, and how they are read |
+| `datasets/processed/` | each dataset cleaned: steps, types, rules |
+| `datasets/curated/` | the place for figures, in SQL |
+| `tests/` | given these rows, expect those |
+"""  # noqa: S608
