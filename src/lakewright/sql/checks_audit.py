@@ -239,7 +239,9 @@ def _repeats(check: Check, relation: exp.Table, where: exp.Expr | None, kind: st
 def _measure(check: Check) -> exp.Expr:
     if check.measure is not None:
         return check.measure.copy()
-    return exp.CountIf(this=_required(check.violated))
+    # not COUNT_IF, which is null where there are no rows
+    broken = exp.Case().when(_required(check.violated), literal(1), copy=False)
+    return exp.Count(this=broken)
 
 
 def _filtered(query: exp.Select, where: exp.Expr | None) -> exp.Select:

@@ -52,10 +52,14 @@ def sql_type(text: str) -> exp.DataType | None:
 
 def failed_to_convert(name: str) -> exp.Expr:
     """Return the condition that a value of column *name* was there but did not convert to its type."""
+    return exp.not_(_converted(name), copy=False)
+
+
+def _converted(name: str) -> exp.Expression:
     path = exp.JSONPath(expressions=[exp.JSONPathRoot(), exp.JSONPathKey(this=name)])
     found = exp.JSONExtractScalar(this=column(FAILED), expression=path)
     # DuckDB binds ->> weaker than IS
-    return exp.Is(this=exp.paren(found, copy=False), expression=exp.Null()).not_()
+    return exp.Is(this=exp.paren(found, copy=False), expression=exp.Null())
 
 
 def column_checks(
@@ -201,7 +205,7 @@ def _rules(
         missing: exp.Expr = exp.Is(this=value.copy(), expression=exp.Null())
         if converted:
             # a value that did not convert is null now, but it was not missing
-            missing = exp.and_(missing, exp.not_(failed_to_convert(name)), copy=False)
+            missing = exp.and_(missing, _converted(name), copy=False)
         yield row("required", "be present", missing)
     if rules.min is not None:
         low: exp.Expr = exp.LT(this=value.copy(), expression=constant(rules.min, kind))
@@ -245,9 +249,11 @@ def _as_text(value: exp.Column, kind: exp.DataType | None) -> exp.Expression:
 
 def _length(value: exp.Column, kind: exp.DataType | None) -> tuple[exp.Expr, str]:
     if kind is not None and kind.this in _LISTS:
-        return exp.ArraySize(this=value.copy()), "elements"
+        # Spark's size of null is -1, which is shorter than anything
+        there = exp.Is(this=value.copy(), expression=exp.Null()).not_()
+        return exp.Case().when(there, exp.ArraySize(this=value.copy()), copy=False), "elements"
     if kind is not None and kind.this in _BINARY:
-        return exp.ByteLength(this=value.copy()), "bytes"
+        return exp.Anonymous(this="OCTET_LENGTH", expressions=[value.copy()]), "bytes"
     if kind is None or kind.this in _TEXTS:
         return exp.Length(this=value.copy()), "characters"
     if kind.this in _NESTED:

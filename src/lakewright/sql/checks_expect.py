@@ -281,7 +281,7 @@ def _ancestors(node: exp.Expr) -> Iterator[exp.Expr]:
 
 def _outer(tree: exp.Expr, kind: object) -> list[exp.Expr]:
     """Return the nodes of *kind* that belong to the row itself, not to a subquery."""
-    found = tree.walk(prune=lambda node: isinstance(node, exp.Query))
+    found = tree.walk(bfs=False, prune=lambda node: isinstance(node, exp.Query))
     return [node for node in found if isinstance(node, kind)]  # type: ignore[arg-type]
 
 
