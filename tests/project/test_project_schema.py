@@ -245,6 +245,13 @@ def test_the_reference_names_everything() -> None:
     assert "NODEFAULT" not in text
 
 
+def test_the_reference_in_the_documents_is_up_to_date() -> None:
+    written = Path(__file__).resolve().parents[2] / "docs" / "reference.md"
+    assert written.read_text("utf-8") == markdown(), (
+        "run `python -m lakewright.project.reference > docs/reference.md`"
+    )
+
+
 def test_links_of_the_reference_lead_somewhere() -> None:
     text = markdown()
     headings = {

@@ -308,7 +308,7 @@ def _one_of(shape: sh.OneOf) -> Converter:
         if "str" in by_kind and (node.tag != PLAIN or len(by_kind.keys() & _SCALARS) <= 2):
             return "str"
         if context.environment is not None:
-            text, _ = scalars.expand_quietly(node.value, context.environment)
+            text = scalars.expand_quietly(node.value, context.environment)
             kind = _word(resolve_plain(text))
             if kind in by_kind:
                 return kind

@@ -250,7 +250,6 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("LAKEWRIGHT_LOG_LEVEL", "", "how much is logged", "one of debug, info, warning, error", _level),
     Setting("LOG_LEVEL", "", "the same, under its usual name", "one of debug, info, warning, error", _level),
 )
-_KNOWN = {one.variable for one in SETTINGS}
 
 
 def override(file: ProjectFile, environment: Environment) -> tuple[ProjectFile, list[Problem]]:

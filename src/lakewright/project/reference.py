@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -38,8 +39,11 @@ _FILES = """\
 | `.secrets/<NAME>` | one secret per file; not for the repository |
 
 A dataset is made of `from` (with `steps`), of a `.sql` file or of a `.py` file: exactly one of the three.
-Zones are {zones}, and those declared under `zones`. Names are snake_case: small letters, digits and `_`,
-a letter first. Columns that start with `_` are the audit columns.
+The parameters of `build` name the datasets that it reads: `orders`, or `processed_orders`. With `depends_on`, only
+the datasets there are meant.
+
+Zones are {zones}, and those declared under `zones`; `raw` holds files, so it has no folder under `datasets/`.
+Names are snake_case: small letters, digits and `_`, a letter first. Columns that start with `_` are the audit columns.
 
 YAML is read by the core schema of YAML 1.2: `true` and `false` are truth values, `no`, `on` and `2024-01-01`
 are text. Anchors and `<<` work. A key that stands twice is refused.
@@ -241,3 +245,8 @@ def _forms(named: sh.Named) -> list[str]:
                 rows.append(_row(form.keys, field, " (*short form*)" if field.key == form.short else ""))
             parts.append("\n".join(rows) + "\n")
     return parts
+
+
+if __name__ == "__main__":
+    # python -m lakewright.project.reference > docs/reference.md
+    sys.stdout.write(markdown())

@@ -172,10 +172,9 @@ def choice(shape: sh.Choice) -> Converter:
     return read
 
 
-def expand_quietly(text: str, environment: Environment) -> tuple[str, bool]:
-    """*text* with what can be replaced replaced; False when something could not be."""
+def expand_quietly(text: str, environment: Environment) -> str:
+    """*text* with what can be replaced replaced; what cannot is reported elsewhere."""
     try:
-        result, missing = expand(text, lambda one: environment.get(one.name))
+        return expand(text, lambda one: environment.get(one.name))[0]
     except ValueError:
-        return text, False
-    return result, not missing
+        return text

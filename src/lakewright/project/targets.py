@@ -62,7 +62,7 @@ def _choose(
     root: Node | None, names: list[str], target: str | None, environment: Environment
 ) -> tuple[str, list[Problem]]:
     node = _child(root, "default_target")
-    default = expand_quietly(node.value, environment)[0] if isinstance(node, ScalarNode) else ""
+    default = expand_quietly(node.value, environment) if isinstance(node, ScalarNode) else ""
     asked = target or environment.get("LAKEWRIGHT_TARGET") or ""
     known = f"targets here: {', '.join(names)}" if names else "add it under `targets` in lakewright.yaml"
     problems = []
