@@ -307,9 +307,9 @@ CODES: dict[str, Code] = {
         "correct it as the message says",
     ),
     "LW418": Code(
-        "wrong partition or sort expression",
-        "`partition_by` or `sort_by` has an expression that is not a column or a known transform of one.",
-        "write a column, year(c), month(c), day(c), hour(c) or bucket(n, c)",
+        "wrong partition or sort column",
+        "`partition_by` or `sort_by` names a column that the table does not have, or is no column.",
+        "name columns of the dataset; `sort_by` takes a column, optionally with asc or desc",
     ),
     # --- 5xx quality
     "LW501": Code(

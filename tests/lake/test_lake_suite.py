@@ -194,7 +194,7 @@ def test_what_is_no_type_or_partition_is_refused(lake: Opened) -> None:
     with pytest.raises(LakewrightError, match="LW416"):
         lake.lake.create_table(lake.cursor, "processed.x", {"a": "INTEGER); DROP SCHEMA processed; --"})
     for wrong in ("nope", "year(nope)", "upper(region)", "bucket(0, id)", "id; DROP TABLE x"):
-        with pytest.raises(LakewrightError, match="LW418"):
+        with pytest.raises(LakewrightError, match=r"LW418|LW314"):
             lake.lake.create_table(lake.cursor, "processed.x", ORDERS, partition_by=[wrong])
     assert lake.lake.columns(lake.cursor, "processed.x") is None
 

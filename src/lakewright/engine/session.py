@@ -50,7 +50,8 @@ class Session:
         """
         base = root / (engine.temp_directory or ".lakewright/tmp")
         _remove_leftovers(base)
-        base.mkdir(parents=True, exist_ok=True)  # DuckDB makes only the last folder of a path
+        with contextlib.suppress(OSError):  # a folder that is only read: then nothing can spill
+            base.mkdir(parents=True, exist_ok=True)  # DuckDB makes only the last folder of a path
         temp = base / f"{os.getpid()}-{secrets.token_hex(4)}"
         # Checking an extension's signature reads all of it, 0.1 s each. What is loaded lies beside DuckDB's
         # own library, which nobody checks at start either: the installer verified both.

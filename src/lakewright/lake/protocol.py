@@ -200,6 +200,12 @@ class Lake(Protocol):
         """Widen a column's type, or convert the table's rows where the format cannot widen to *type*."""
         ...
 
+    def partitions(
+        self, cursor: duckdb.DuckDBPyConnection, id: str, version: int | None = None
+    ) -> tuple[str, ...]:
+        """Return ``partition_by`` of the table now, or at *version*, as a project writes it."""
+        ...
+
     def set_partitions(self, cursor: duckdb.DuckDBPyConnection, id: str, partition_by: Sequence[str]) -> None:
         """Partition rows written from now on by *partition_by*; files that exist stay as they are."""
         ...

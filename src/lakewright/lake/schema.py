@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import duckdb
-from sqlglot import exp, parse_one
-from sqlglot.errors import SqlglotError
 
 from lakewright.errors import LakewrightError
 from lakewright.sql.names import column, identifier
+from lakewright.sql.partition import parse_partition
 
 __all__ = [
     "DUCKLAKE_TYPES",
@@ -98,33 +97,19 @@ def column_definition(name: str, type: str) -> str:
 
 
 def partition_expressions(partition_by: Sequence[str], columns: Mapping[str, str]) -> tuple[str, ...]:
-    """Return SQL of ``region``, ``year(order_date)``, ``bucket(4, id)``, names quoted; LW418 for anything else."""
+    """Return SQL of ``region``, ``year(order_date)``, ``bucket(4, id)`` with names quoted.
+
+    LW314 for anything else, LW418 for a column that the table does not have.
+    """
     return tuple(_partition(text, columns) for text in partition_by)
 
 
 def _partition(text: str, columns: Mapping[str, str]) -> str:
-    try:
-        tree = parse_one(text, dialect="duckdb")
-    except SqlglotError:
-        raise _refused(text) from None
-    if isinstance(tree, exp.Column) and not tree.table:
-        return _column(tree.name, columns, text)
-    for kind, name in ((exp.Year, "year"), (exp.Month, "month"), (exp.Day, "day"), (exp.Hour, "hour")):
-        if isinstance(tree, kind):
-            return f"{name}({_column(_argument(tree.this, text), columns, text)})"
-    if isinstance(tree, exp.Anonymous) and tree.name.lower() == "bucket" and len(tree.expressions) == 2:
-        count, inner = tree.expressions
-        if isinstance(count, exp.Literal) and count.is_int and int(count.this) > 0:
-            return f"bucket({int(count.this)}, {_column(_argument(inner, text), columns, text)})"
-    raise _refused(text)
-
-
-def _argument(node: exp.Expression, text: str) -> str:
-    while isinstance(node, exp.TsOrDsToDate | exp.Cast | exp.Paren):
-        node = node.this
-    if not isinstance(node, exp.Column) or node.table:
-        raise _refused(text)
-    return node.name
+    part = parse_partition(text)
+    name = _column(part.column, columns, text)
+    if part.transform == "identity":
+        return name
+    return f"bucket({part.buckets}, {name})" if part.transform == "bucket" else f"{part.transform}({name})"
 
 
 def _column(name: str, columns: Mapping[str, str], text: str) -> str:
@@ -132,10 +117,6 @@ def _column(name: str, columns: Mapping[str, str], text: str) -> str:
     if name.lower() not in known:
         raise LakewrightError("LW418", f"{text!r} names column {name!r}, which the table does not have")
     return column(known[name.lower()]).sql("duckdb")
-
-
-def _refused(text: str) -> LakewrightError:
-    return LakewrightError("LW418", f"{text!r} is neither a column nor a known transform of one")
 
 
 def sort_expressions(sort_by: Sequence[str], columns: Mapping[str, str]) -> tuple[str, ...]:
