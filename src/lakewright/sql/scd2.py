@@ -1,0 +1,162 @@
+"""History of every key (slowly changing dimension, type 2), written by one MERGE.
+
+Each version of a key is a row with ``valid_from`` (inclusive), ``valid_to`` (exclusive, null while
+it lasts) and ``is_current``. What a version is follows from the set of changes alone:
+
+* a change is a key, a time (``changed_at``) and the values of the tracked columns; of two different
+  changes of one key at one time the greater values win, whichever came first;
+* consecutive changes with equal values are one version, which starts with the first of them. Their
+  times are kept in ``_seen_at``, so that a late change between them can still part them;
+* columns that are not tracked have their latest value in all versions of a key;
+* a key that is missing from a complete batch (``detect_deletes``) ends at the build's time, and a
+  gap shows it.
+
+So the table is the same for any order and batching of the same changes, and changes that it knows
+already change nothing. Without ``changed_at`` the time of a change is the build's, and a row that is
+equal to the current version changes nothing.
+
+The statements are written as text over quoted names and parsed: they are too long to read as trees.
+"""
+
+# ruff: noqa: S608 - the text holds names that SQLGlot has quoted, nothing else from outside
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from sqlglot import exp, parse_one
+
+from lakewright.errors import LakewrightError, nearest
+from lakewright.spec.dataset import Write
+from lakewright.sql.cast_types import family
+from lakewright.sql.names import hidden
+from lakewright.sql.scd2_changes import SEEN, changes
+from lakewright.sql.scd2_snapshot import snapshot
+from lakewright.sql.scd2_text import History, listed, quoted, same
+
+__all__ = ["SEEN", "History", "history_of", "scd2_columns", "scd2_statements"]
+
+_VALID_FROM, _VALID_TO, _IS_CURRENT = "valid_from", "valid_to", "is_current"
+_ZONED = "TIMESTAMP WITH TIME ZONE"
+
+
+def history_of(write: Write, keys: Sequence[str], columns: Mapping[str, str], at: datetime) -> History:
+    """Return the history that *write* asks for over *columns*; LW314 for one that cannot be kept."""
+    if not keys:
+        raise LakewrightError(
+            "LW314", "write mode scd2 needs keys", remedy="mark a column `key: true`, or give write.keys"
+        )
+    changed_at = _spelled(write.scd2.changed_at, columns) if write.scd2.changed_at else None
+    if changed_at in keys:
+        raise LakewrightError("LW314", f"scd2.changed_at: {changed_at!r} is a key; its values must change")
+    own = [one for one in columns if not hidden(one) and one not in keys and one != changed_at]
+    named = [_spelled(one, columns, "scd2.track") for one in write.scd2.track]
+    tracked = [one for one in own if one in named] if named else own
+    kind = _kind(write, columns)
+    moment = at.astimezone(UTC)
+    text = moment.isoformat(sep=" ") if kind == _ZONED else moment.replace(tzinfo=None).isoformat(sep=" ")
+    return History(
+        keys=tuple(keys),
+        tracked=tuple(tracked),
+        others=tuple(one for one in own if one not in tracked),
+        hidden=tuple(one for one in columns if hidden(one)),
+        changed_at=changed_at,
+        changed_kind=columns[changed_at] if changed_at else "",
+        kind=kind,
+        now=f"CAST('{text}' AS {kind})",
+        detect_deletes=write.scd2.detect_deletes,
+    )
+
+
+def scd2_columns(write: Write, columns: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns of a history of rows with *columns*: theirs, and those that say when they hold.
+
+    LW314 when *columns* has one of these already, or ``changed_at`` is not a date or timestamp.
+    """
+    for name in (_VALID_FROM, _VALID_TO, _IS_CURRENT, SEEN):
+        if any(one.lower() == name for one in columns):
+            raise LakewrightError(
+                "LW314", f"the column {name!r} is one that scd2 adds", remedy=f"rename {name!r} in a step"
+            )
+    kind = _kind(write, columns)
+    shown = {name: type for name, type in columns.items() if not hidden(name)}
+    own = {_VALID_FROM: kind, _VALID_TO: kind, _IS_CURRENT: "BOOLEAN"}
+    seen = {SEEN: f"{kind}[]"} if write.scd2.changed_at else {}
+    return {**shown, **own, **{name: type for name, type in columns.items() if hidden(name)}, **seen}
+
+
+def scd2_statements(
+    history: History, target: exp.Table, rows: exp.Select, *, first: bool
+) -> tuple[exp.Expr, ...]:
+    """Return the statements that bring *rows* into the history in *target*; *first*: it is empty."""
+    make = changes if history.changed_at else snapshot
+    source = make(history, first=first)
+    columns = [*history.stored, _VALID_FROM, _VALID_TO, _IS_CURRENT, *([SEEN] if history.changed_at else [])]
+    if first:
+        statements = [
+            f"INSERT INTO __target__ ({listed(columns)}) SELECT {listed(columns)} FROM ({source}) AS _new"
+        ]
+    else:
+        settled = (*history.keys, _VALID_FROM)
+        values = [one for one in columns if one not in settled]
+        statements = [
+            f"MERGE INTO __target__ AS _old USING ({source}) AS _new"
+            f" ON {same(settled, '_old', '_new')}"
+            f" WHEN MATCHED THEN UPDATE SET {', '.join(f'{quoted(one)} = _new.{quoted(one)}' for one in values)}"
+            f" WHEN NOT MATCHED THEN INSERT ({listed(columns)}) VALUES ({listed(columns, '_new')})"
+        ]
+        if history.changed_at:
+            statements.append(_swallowed(history))
+    return tuple(_filled(parse_one(text, dialect="duckdb"), target, rows) for text in statements)
+
+
+def _swallowed(history: History) -> str:
+    """Delete the versions whose start has become a confirmation of an earlier version."""
+    return (
+        "DELETE FROM __target__ AS _old WHERE EXISTS (SELECT 1 FROM __target__ AS _whole"
+        f" WHERE LEN(_whole.{SEEN}) > 0 AND {same(history.keys, '_whole', '_old')}"
+        f" AND _whole.valid_from < _old.valid_from AND LIST_CONTAINS(_whole.{SEEN}, _old.valid_from))"
+    )
+
+
+def _filled(tree: exp.Expr, target: exp.Table, rows: exp.Select) -> exp.Expr:
+    """Put the table and the rows where the text has ``__target__`` and ``__rows__``."""
+    for node in list(tree.find_all(exp.Table)):
+        if node.name == "__target__":
+            new: exp.Expr = target.copy()
+        elif node.name == "__rows__":
+            new = rows.subquery(copy=True)
+        else:
+            continue
+        if node.args.get("alias"):
+            new.set("alias", node.args["alias"].copy())
+        node.replace(new)
+    return tree
+
+
+def _kind(write: Write, columns: Mapping[str, str]) -> str:
+    if write.scd2.changed_at is None:
+        return _ZONED
+    name = _spelled(write.scd2.changed_at, columns)
+    match family(columns[name]):
+        case "timestamptz":
+            return _ZONED
+        case "timestamp" | "date" | "unknown":
+            return "TIMESTAMP"
+    raise LakewrightError(
+        "LW314",
+        f"scd2.changed_at: {name!r} is {columns[name]}, not a date or timestamp",
+        remedy="give it a type under `columns`",
+    )
+
+
+def _spelled(name: str, columns: Mapping[str, str], what: str = "scd2.changed_at") -> str:
+    found = next((one for one in columns if one.lower() == name.lower()), None)
+    if found is None:
+        raise LakewrightError(
+            "LW314",
+            f"{what}: there is no column {name!r}{nearest(name, columns)}",
+            remedy=f"the columns are {', '.join(columns)}",
+        )
+    return found
