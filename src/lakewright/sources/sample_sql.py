@@ -193,7 +193,7 @@ def stores() -> str:
     """The shop's twelve stores."""
     return f"""
 select s as store_id, 'Store ' || place[1] as name, place[1] as city, place[2] as country,
-  (date '2005-01-01' + whole('opened', s, 0, 6000)::int) as opened_on,
+  strftime(date '2005-01-01' + whole('opened', s, 0, 6000)::int, '%Y-%m-%d') as opened_on,
   200 + 10 * whole('size', s, 0, 180) as square_metres
 from (select s, string_split({_list(_CITIES)}[s], '|') as place from range(1, 13) t(s)) order by s
 """
