@@ -15,11 +15,27 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 
+from lakewright.catalog.entries import ColumnEntry, Entry
 from lakewright.catalog.facets import VERSIONS
-from lakewright.catalog.openlineage import Event, Input, Job, Kind, Output, Parent, run_event, run_uuid
+from lakewright.catalog.openlineage import (
+    Event,
+    Input,
+    Job,
+    Kind,
+    Output,
+    Parent,
+    input_of,
+    job_of,
+    output_of,
+    run_event,
+    run_uuid,
+)
 from lakewright.catalog.outbox import Outbox, pending
 from lakewright.errors import Problem
+from lakewright.spec.dataset import Dataset, DatasetFile
+from lakewright.spec.project import Defaults, Project, ProjectFile
 from lakewright.spec.project import Lineage as Settings
+from lakewright.spec.sources import FileDataset, FileSource
 from lakewright.sql.lineage import Lineage, Origin
 from lakewright.state import State
 
@@ -149,6 +165,47 @@ def test_what_an_event_says() -> None:
         "error",
         "warn",
     ]
+
+
+def test_an_entry_becomes_an_input_or_an_output(validate: Callable[[Event], None]) -> None:
+    columns = (
+        ColumnEntry("id", "BIGINT", "The key."),
+        ColumnEntry("mail", "VARCHAR", pii="email", tags=("contact",)),
+    )
+    entry = Entry(
+        "processed.orders",
+        "table",
+        "Orders.",
+        "sales",
+        ("gold",),
+        columns,
+        location="/lake/o",
+        format="ducklake",
+    )
+    output = output_of(entry, version="7", rows=5, checks=(Result(),))
+    assert output.column_tags == {"mail": ("contact", "pii:email")}
+    assert (output.uri, output.storage, output.kind) == ("file:///lake/o", "ducklake", "TABLE")
+    read = input_of(Entry("raw.orders", "raw", location="s3://lake/raw"), rows=6)
+    assert (read.uri, read.kind, read.rows) == ("s3://lake/raw", "FILE", 6)
+    validate(
+        run_event(
+            "COMPLETE", at=AT, run_id=run_uuid("x"), job=Job("shop", "a"), inputs=(read,), outputs=(output,)
+        )
+    )
+
+
+def test_jobs_come_from_the_project() -> None:
+    file = DatasetFile(description="Words.", tags=("t",))
+    one = Dataset(zone="curated", name="a", file=file, path="a.yaml", sql="select 1")
+    source = FileSource(path="data", datasets={"o": FileDataset(files="o.csv")})
+    project = Project(
+        root="/p", target="dev", file=ProjectFile(name="shop", defaults=Defaults(owner="team")),
+        sources={"s": source}, source_paths={}, datasets={"curated.a": one},
+    )  # fmt: skip
+    assert job_of(project, "curated.a") == Job(
+        "shop", "curated.a", "BUILD", "Words.", "team", ("t",), "select 1"
+    )
+    assert job_of(project, "raw.o") == Job("shop", "raw.o", "INGEST")
 
 
 def test_runs_keep_their_names() -> None:

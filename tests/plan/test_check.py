@@ -9,7 +9,8 @@ from textwrap import dedent
 import pytest
 
 from lakewright.errors import Problem
-from lakewright.plan.check import check_queries
+from lakewright.plan import check_columns
+from lakewright.plan.check import MEMORY_FILE, check_queries
 from lakewright.project import load
 from lakewright.spec.project import Project
 
@@ -244,3 +245,44 @@ def test_many_datasets(files: Files) -> None:
     found = files.check()
     assert len(found) == 60
     assert all("LW305" in one for one in found)
+
+
+def test_a_project_found_good_is_not_looked_at_again_until_it_changes(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.add("datasets/processed/o.sql", "select id from raw.orders")
+    asked: list[int] = []
+
+    def ask(*_: object) -> list[Problem]:
+        asked.append(1)
+        return []
+
+    monkeypatch.setattr(check_columns, "column_problems", ask)
+    for _ in range(3):
+        assert files.check() == []
+    assert len(asked) == 1
+    files.add("datasets/processed/o.yaml", "columns: {id: {type: bigint}}\n")
+    files.check()
+    files.add("datasets/processed/o.sql", "select id, qty from raw.orders")
+    files.check()
+    files.check(KNOWN)
+    assert len(asked) == 4
+    (files.root / MEMORY_FILE).write_bytes(b"\xff")
+    files.check()
+    assert len(asked) == 5
+
+
+def test_problems_are_not_remembered(files: Files) -> None:
+    files.add("datasets/processed/o.sql", "select id from raw.orders")
+    files.add("datasets/curated/a.sql", "select nope from processed.o")
+    assert files.check() == files.check() != []
+    files.add("datasets/processed/o.sql", "select id as nope from raw.orders")
+    assert files.check() == []
+    files.add("datasets/processed/o.sql", "select id from raw.orders")
+    assert files.check() != []
+
+
+def test_the_memory_needs_no_folder(files: Files) -> None:
+    files.add("datasets/processed/o.sql", "select id from raw.orders")
+    (files.root / ".lakewright").write_text("in the way")
+    assert files.check() == files.check() == []

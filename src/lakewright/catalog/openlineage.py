@@ -11,13 +11,29 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from lakewright.catalog import facets
+from lakewright.catalog.entries import Entry
 from lakewright.catalog.facets import PRODUCER, SPEC, Assertion, Figures, timestamp
+from lakewright.spec.project import Project
 from lakewright.sql.lineage import Lineage
 
-__all__ = ["Event", "Input", "Job", "Kind", "Output", "Parent", "run_event", "run_uuid"]
+__all__ = [
+    "Event",
+    "Input",
+    "Job",
+    "Kind",
+    "Output",
+    "Parent",
+    "input_of",
+    "job_of",
+    "namespace_of",
+    "output_of",
+    "run_event",
+    "run_uuid",
+]
 
 Kind = Literal["START", "RUNNING", "COMPLETE", "FAIL", "ABORT"]
 Event = dict[str, Any]
@@ -108,6 +124,82 @@ def run_uuid(run_id: str, task: str = "") -> str:
         except ValueError:
             pass
     return str(uuid.uuid5(_RUNS, f"{run_id}\n{task}"))
+
+
+def namespace_of(project: Project) -> str:
+    """The namespace of a project's jobs and datasets: the one it declares, else its name."""
+    return project.file.lineage.namespace or project.file.name
+
+
+def job_of(project: Project, dataset: str) -> Job:
+    """Return the job that makes *dataset*: a build, or for a raw one the taking of its files."""
+    namespace = namespace_of(project)
+    if dataset in project.raw:
+        return Job(namespace, dataset, "INGEST")
+    one = project.datasets[dataset]
+    owner = one.file.owner or project.file.defaults.owner
+    return Job(namespace, dataset, "BUILD", one.file.description, owner, one.file.tags, one.sql)
+
+
+def input_of(entry: Entry, *, version: str = "", rows: int | None = None) -> Input:
+    """Return *entry* as a dataset that was read; *rows* are those read, *version* the one they are of."""
+    return Input(
+        entry.dataset,
+        columns={column.name: column.type for column in entry.columns},
+        uri=_uri(entry.location),
+        version=version,
+        kind="FILE" if entry.kind == "raw" else "TABLE",
+        rows=rows,
+    )
+
+
+def output_of(
+    entry: Entry,
+    *,
+    version: str = "",
+    rows: int | None = None,
+    bytes: int | None = None,
+    files: int | None = None,
+    lineage: Lineage | None = None,
+    checks: Sequence[Assertion] = (),
+    profile: Sequence[Figures] = (),
+    profiled_rows: int | None = None,
+) -> Output:
+    """Return *entry* as a dataset that was written: *rows*, *bytes* and *files* are what was added."""
+    tags: dict[str, tuple[str, ...]] = {}
+    for column in entry.columns:
+        own = [*column.tags]
+        own += [f"pii:{column.pii}"] if column.pii else []
+        own += [f"classification:{column.classification}"] if column.classification else []
+        if own:
+            tags[column.name] = tuple(own)
+    return Output(
+        entry.dataset,
+        columns={column.name: column.type for column in entry.columns},
+        descriptions={column.name: column.description for column in entry.columns},
+        description=entry.description,
+        owner=entry.owner,
+        tags=entry.tags,
+        column_tags=tags,
+        uri=_uri(entry.location),
+        version=version,
+        kind="FILE" if entry.kind == "raw" else "TABLE",
+        storage=entry.format if entry.format in ("ducklake", "iceberg") else "",
+        lineage=lineage,
+        rows=rows,
+        bytes=bytes,
+        files=files,
+        checks=checks,
+        profile=profile,
+        profiled_rows=profiled_rows,
+    )
+
+
+def _uri(location: str) -> str:
+    if not location or "://" in location:
+        return location
+    path = Path(location)
+    return path.as_uri() if path.is_absolute() else ""
 
 
 def run_event(
