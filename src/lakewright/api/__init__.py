@@ -1,0 +1,1 @@
+"""The Python door: what notebooks and programs use."""

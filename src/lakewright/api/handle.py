@@ -1,0 +1,196 @@
+"""`lakewright.open("shop")`: run, query and look at a project from Python.
+
+>>> lw = lakewright.open("shop")            # doctest: +SKIP
+>>> lw.run("processed+")                    # doctest: +SKIP
+>>> lw.table("curated.daily_sales").to_polars()  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from lakewright.app import catalog as _catalog
+from lakewright.app import quality as _quality
+from lakewright.app import runs as _runs
+from lakewright.app import upkeep as _upkeep
+from lakewright.app.lineage import LineageGraph, lineage
+from lakewright.app.plan import PlanReport, plan
+from lakewright.app.platform import Platform
+from lakewright.app.query import query
+from lakewright.app.run import RunReport, run
+from lakewright.sql.names import identifier, split_id
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow as pa
+
+__all__ = ["Lakewright", "Rows", "Table", "open"]
+
+AsOf = str | int | datetime | None
+
+
+class Rows:
+    """The result of a query, run anew by each method that fetches it."""
+
+    def __init__(self, platform: Platform, sql: str, params: Sequence[Any] | None, as_of: AsOf) -> None:
+        self._platform = platform
+        self._sql = sql
+        self._params = list(params) if params is not None else None
+        self._as_of = as_of
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Return all rows as tuples."""
+        with query(self._platform, self._sql, params=self._params, as_of=self._as_of) as result:
+            return result.fetchall()
+
+    def to_arrow(self) -> pa.Table:
+        """Return all rows as a pyarrow Table."""
+        with query(self._platform, self._sql, params=self._params, as_of=self._as_of) as result:
+            return result.to_arrow()
+
+    def to_polars(self) -> polars.DataFrame:
+        """Return all rows as a Polars DataFrame."""
+        with query(self._platform, self._sql, params=self._params, as_of=self._as_of) as result:
+            return result.to_polars()
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return all rows as a pandas DataFrame."""
+        with query(self._platform, self._sql, params=self._params, as_of=self._as_of) as result:
+            return result.to_pandas()
+
+    def __repr__(self) -> str:
+        with query(self._platform, self._sql, params=self._params, as_of=self._as_of) as result:
+            rows, more = result.first(10)
+            head = " | ".join(result.columns)
+        lines = [" | ".join("" if one is None else str(one) for one in row) for row in rows]
+        return "\n".join([head, "-" * len(head), *lines, *(["…"] if more else [])])
+
+
+class Table(Rows):
+    """A dataset of any zone, or its bad rows (``quarantine.processed_orders``)."""
+
+    def __init__(self, platform: Platform, dataset: str, as_of: AsOf = None) -> None:
+        zone, name = split_id(dataset)
+        text = f"SELECT * FROM {identifier(zone).sql('duckdb')}.{identifier(name).sql('duckdb')}"
+        super().__init__(platform, text, None, as_of)
+        self.id = dataset
+
+    def as_of(self, when: str | int | datetime) -> Table:
+        """Return the table as it was at a snapshot number or a time."""
+        return Table(self._platform, self.id, when)
+
+    def count(self) -> int:
+        """Return the number of rows."""
+        with query(self._platform, f"SELECT count(*) FROM ({self._sql})", as_of=self._as_of) as result:
+            return int(result.fetchall()[0][0])
+
+    @property
+    def entry(self) -> Any:
+        """The dataset's catalog entry."""
+        return _catalog.entry(self._platform, self.id)
+
+
+class Lakewright:
+    """An opened project. Close it, or use it in a ``with`` statement."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    @property
+    def project(self) -> Any:
+        """The project's description: a frozen value."""
+        return self._platform.project
+
+    def run(
+        self,
+        *select: str,
+        exclude: Iterable[str] = (),
+        full_refresh: bool = False,
+        backfill: str | None = None,
+        from_failed: bool = False,
+        idempotency_key: str | None = None,
+    ) -> RunReport:
+        """Build what is new, all of it or what *select* names; see ``lakewright run --help`` for the words.
+
+        A task that fails is in the report and does not raise; ``report.raise_for_status()`` does.
+        """
+        return run(
+            self._platform,
+            select,
+            exclude=tuple(exclude),
+            full_refresh=full_refresh,
+            backfill=backfill,
+            from_failed=from_failed,
+            idempotency_key=idempotency_key,
+        )
+
+    def plan(self, *select: str, exclude: Iterable[str] = (), full_refresh: bool = False) -> PlanReport:
+        """Return what a run would build and why."""
+        return plan(self._platform, select, exclude=tuple(exclude), full_refresh=full_refresh)
+
+    def sql(self, text: str, params: Sequence[Any] | None = None, *, as_of: AsOf = None) -> Rows:
+        """Query any zone; *params* fill ``?`` placeholders."""
+        return Rows(self._platform, text, params, as_of)
+
+    def table(self, dataset: str, as_of: AsOf = None) -> Table:
+        """Return a dataset by id, or by its bare name where only one zone has it."""
+        known = dataset.startswith(("quarantine.", "ops.", "lakewright."))
+        return Table(self._platform, dataset if known else self._platform.dataset_id(dataset), as_of)
+
+    def tables(self) -> list[str]:
+        """Return the ids of all datasets of the project."""
+        return [*self._platform.project.raw, *self._platform.project.datasets]
+
+    def quality(self, dataset: str | None = None) -> Any:
+        """Return the latest quality results."""
+        return _quality.quality(self._platform, dataset, None)
+
+    def profile(self, dataset: str) -> Any:
+        """Return the profile of the columns of a dataset."""
+        return _quality.profile(self._platform, dataset)
+
+    def catalog(self, search: str | None = None) -> Any:
+        """Return catalog entries, all or those that match *search*."""
+        return _catalog.search(self._platform, search) if search else _catalog.entries(self._platform)
+
+    def lineage(self, dataset: str, *, direction: str = "both", columns: bool = False) -> LineageGraph:
+        """Return where a dataset or column comes from and goes to."""
+        return lineage(self._platform, dataset, direction=direction, columns=columns)
+
+    def runs(self, limit: int = 20) -> Any:
+        """Return the latest runs, newest first."""
+        return _runs.runs(self._platform, limit)
+
+    def restore(self, *datasets: str, to: str | int | datetime) -> Any:
+        """Put datasets (all when none is named) back to a snapshot or time."""
+        return _upkeep.restore(self._platform, datasets, to)
+
+    def compact(self, *datasets: str, expire: str | None = None) -> Any:
+        """Merge small files; *expire* (``30d``) also forgets older snapshots."""
+        return _upkeep.compact(self._platform, datasets, expire)
+
+    def close(self) -> None:
+        """Close the project."""
+        self._platform.close()
+
+    def __enter__(self) -> Lakewright:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        project = self._platform.project
+        return f"<Lakewright project {project.file.name!r} at {project.root}, target {project.target!r}>"
+
+
+def open(project: str | Path = ".", target: str | None = None) -> Lakewright:
+    """Open the project at or above the folder *project*; raises ProjectError when its files are wrong."""
+    return Lakewright(Platform.open(project, target))

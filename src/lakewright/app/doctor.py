@@ -1,0 +1,138 @@
+"""`doctor`: is everything in order? Versions, files, lake, state, disk, leftovers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from lakewright.app.platform import Platform
+from lakewright.errors import LakewrightError, ProjectError
+from lakewright.sources.manifest import files_of
+
+__all__ = ["Finding", "doctor"]
+
+_PACKAGES = ("lakewright", "duckdb", "sqlglot", "pyarrow", "sqlalchemy", "msgspec")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: ``ok``, ``warn`` or ``bad``."""
+
+    what: str
+    status: Literal["ok", "warn", "bad"]
+    message: str
+
+
+def doctor(start: Path | str = ".", target: str | None = None) -> list[Finding]:
+    """Look at everything a project needs and say what is not in order. Nothing is changed."""
+    findings = [_python(), *_packages(), _extensions()]
+    try:
+        platform = Platform.open(start, target)
+    except LakewrightError as error:
+        count = len(error.problems) if isinstance(error, ProjectError) else 1
+        return [
+            *findings,
+            Finding("project", "bad", f"{count} problems; run `lakewright check`: {error.problem.message}"),
+        ]
+    with platform:
+        file = platform.project.file
+        findings.append(
+            Finding("project", "ok", f"{file.name}, target {platform.project.target or 'default'}")
+        )
+        findings.append(_disk(platform.root))
+        for look in (_state, _lake, _raw, _runs):
+            try:
+                findings += look(platform)
+            except LakewrightError as error:
+                findings.append(Finding(look.__name__.strip("_"), "bad", str(error.problem.message)))
+    return findings
+
+
+def _python() -> Finding:
+    text = ".".join(map(str, sys.version_info[:3]))
+    return Finding("python", "ok" if sys.version_info >= (3, 11) else "bad", text)
+
+
+def _packages() -> list[Finding]:
+    found = []
+    for name in _PACKAGES:
+        try:
+            found.append(Finding(name, "ok", version(name)))
+        except PackageNotFoundError:
+            found.append(Finding(name, "bad", "not installed"))
+    return found
+
+
+def _extensions() -> Finding:
+    import duckdb
+
+    from lakewright.engine.extensions import load
+
+    with duckdb.connect() as connection:
+        try:
+            load(connection, "ducklake", "sqlite_scanner", "avro", "excel", "httpfs")
+        except LakewrightError as error:
+            return Finding("extensions", "bad", error.problem.message)
+    return Finding("extensions", "ok", "ducklake, sqlite_scanner, avro, excel, httpfs load from their wheels")
+
+
+def _disk(root: Path) -> Finding:
+    free = shutil.disk_usage(root).free
+    writable = os.access(root, os.W_OK)
+    if not writable:
+        return Finding("disk", "bad", f"{root} cannot be written to")
+    text = f"{free / 1e9:.1f} GB free"
+    return Finding("disk", "warn" if free < 2e9 else "ok", text)
+
+
+def _state(platform: Platform) -> list[Finding]:
+    found = platform.journal.runs(limit=1)
+    last = f"last run {found[0].id} {found[0].status}" if found else "no run yet"
+    return [Finding("state", "ok", last)]
+
+
+def _lake(platform: Platform) -> list[Finding]:
+    services = platform.services
+    with services.session.cursor() as cursor:
+        tables = services.lake.tables(cursor)
+        unreadable = []
+        for one in tables:
+            try:
+                cursor.execute(f"SELECT count(*) FROM {services.lake.at(one.id).sql('duckdb')}").fetchone()
+            except Exception as error:  # whatever the reason, it is the finding
+                unreadable.append(f"{one.id}: {str(error).splitlines()[0]}")
+    findings = [Finding("lake", "ok", f"{services.lake.kind}, {len(tables)} tables")]
+    findings += [Finding("table", "bad", one) for one in unreadable]
+    known = set(platform.project.datasets)
+    orphans = [
+        one.id
+        for one in tables
+        if one.id not in known and one.id.partition(".")[0] not in ("quarantine", "lakewright")
+    ]
+    if orphans:
+        findings.append(Finding("lake", "warn", f"tables that no file describes: {', '.join(orphans)}"))
+    return findings
+
+
+def _raw(platform: Platform) -> list[Finding]:
+    missing = []
+    count = 0
+    for id in platform.project.raw:
+        for file in files_of(platform.state, id):
+            count += 1
+            if not platform.services.store.exists(file.raw_path):
+                missing.append(f"{id}: {file.raw_path}")
+    findings = [Finding("raw", "ok", f"{count} files")]
+    return findings + [
+        Finding("raw", "bad", f"{one} is in the manifest but not in the lake") for one in missing
+    ]
+
+
+def _runs(platform: Platform) -> list[Finding]:
+    dead = platform.journal.recover()
+    return [Finding("runs", "warn", f"run {id} died; the next run takes up its work") for id in dead]

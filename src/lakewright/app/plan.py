@@ -1,0 +1,146 @@
+"""`plan`: what a run would build and why; nothing runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from lakewright.app.platform import Platform
+from lakewright.errors import LakewrightError, UsageError
+from lakewright.plan.select import select as choose
+from lakewright.plan.tasks import Found, Request, TaskPlan, plan_tasks
+from lakewright.run.ingest import look
+from lakewright.run.states import built_states, fingerprints, upstream_states
+
+__all__ = ["PlanReport", "Planned", "make_plan", "plan", "request_of"]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One line of the plan. ``files``, ``rows`` and ``bytes`` are what would be read, None where not known."""
+
+    dataset: str
+    kind: str
+    action: str
+    mode: str
+    reason: str
+    files: int | None
+    rows: int | None
+    bytes: int | None
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PlanReport:
+    """What a run would do, in order, with things worth knowing before."""
+
+    tasks: tuple[Planned, ...]
+    warnings: tuple[str, ...] = ()
+    statements: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def to_run(self) -> int:
+        """How many tasks have something to do."""
+        return sum(one.action == "build" for one in self.tasks)
+
+
+def plan(
+    platform: Platform,
+    select: Sequence[str] = (),
+    *,
+    exclude: Sequence[str] = (),
+    full_refresh: bool = False,
+    backfill: str | None = None,
+    statements: bool = False,
+) -> PlanReport:
+    """Return what ``run`` with the same words would do. With *statements*, also each dataset's query."""
+    request = request_of(full_refresh, backfill)
+    ids = choose(platform.graph, platform.project, select, exclude=exclude)
+    plans, problems = make_plan(platform, ids, request)
+    lines = tuple(
+        Planned(
+            one.id,
+            one.kind,
+            "blocked" if one.blocked else one.action,
+            one.work.mode,
+            problems.get(one.id, one.reason),
+            one.estimate.files,
+            one.estimate.rows,
+            one.estimate.bytes,
+            one.upstream,
+        )
+        for one in plans
+    )
+    return PlanReport(lines, _warnings(platform, ids), _statements(platform, ids) if statements else {})
+
+
+def make_plan(
+    platform: Platform, ids: Sequence[str], request: Request
+) -> tuple[tuple[TaskPlan, ...], dict[str, str]]:
+    """Return the tasks for *ids*, and by raw dataset what went wrong when its source was looked at."""
+    services = platform.services
+    found: dict[str, Found] = {}
+    problems: dict[str, str] = {}
+    for id in ids:
+        if id in platform.project.raw:
+            try:
+                found[id] = look(services, id)
+            except LakewrightError as error:
+                # the task itself will fail with it; the rest of the plan still holds
+                problems[id] = error.problem.message
+    plans = plan_tasks(
+        platform.graph,
+        platform.project,
+        ids,
+        fingerprints=fingerprints(services, ids),
+        built=built_states(services),
+        upstreams=upstream_states(services),
+        found=found,
+        request=request,
+    )
+    return plans, problems
+
+
+def request_of(full_refresh: bool, backfill: str | None) -> Request:
+    """Return what the user asked for. Raises LW902 when *backfill* is not ``FROM..TO`` with ISO dates."""
+    if backfill is None:
+        return Request(full_refresh=full_refresh)
+    if full_refresh:
+        raise UsageError("LW904", "--full-refresh and --backfill exclude each other")
+    low, dots, high = backfill.partition("..")
+    try:
+        first, last = date.fromisoformat(low), date.fromisoformat(high if dots else low)
+    except ValueError:
+        raise UsageError(
+            "LW904", f"{backfill!r} is no range of dates", remedy="write --backfill 2024-01-01..2024-01-31"
+        ) from None
+    if first > last:
+        raise UsageError("LW904", f"the range {backfill} ends before it begins")
+    return Request(backfill=(first.isoformat(), last.isoformat()))
+
+
+def _warnings(platform: Platform, ids: Sequence[str]) -> tuple[str, ...]:
+    from lakewright.sql.dialect import foreign_functions
+    from lakewright.sql.query import parse_query
+
+    found = []
+    for id in ids:
+        dataset = platform.project.datasets.get(id)
+        if dataset is not None and dataset.sql is not None:
+            names = foreign_functions(parse_query(dataset.sql, path=dataset.sql_path or dataset.path))
+            if names:
+                found.append(f"{id} uses {', '.join(names)}: sure to mean the same on DuckDB only")
+    return tuple(found)
+
+
+def _statements(platform: Platform, ids: Sequence[str]) -> dict[str, str]:
+    from lakewright.sql.query import parse_query
+
+    found = {}
+    for id in ids:
+        dataset = platform.project.datasets.get(id)
+        if dataset is not None and dataset.sql is not None:
+            tree = parse_query(dataset.sql, path=dataset.sql_path or dataset.path)
+            found[id] = tree.sql("duckdb", pretty=True)
+    return found

@@ -1,0 +1,139 @@
+"""An opened project: the one object that every verb works on."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+from lakewright.catalog.outbox import Outbox
+from lakewright.engine.session import Session
+from lakewright.errors import NotFoundError, ProjectError, nearest
+from lakewright.lake import open_lake
+from lakewright.lake.raw import open_raw
+from lakewright.observe import Redactor, TaskLog
+from lakewright.plan.check import check_queries
+from lakewright.plan.graph import Graph, check_graph
+from lakewright.project import check as check_references
+from lakewright.project import find, load, resolve_secret
+from lakewright.project.environment import log_level
+from lakewright.run.journal import Journal
+from lakewright.run.services import Services
+from lakewright.spec.project import Project
+from lakewright.state import State
+
+__all__ = ["Platform"]
+
+
+class Platform:
+    """A loaded and checked project; its state, engine and lake are opened when first needed.
+
+    Use it in a ``with`` statement, or call :meth:`close`.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.root = Path(project.root)
+        self.redactor = Redactor()
+        self._opened: list[Callable[[], None]] = []
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(cls, start: Path | str = ".", target: str | None = None) -> Platform:
+        """Find, load and check the project at or above *start*. Raises ProjectError with every problem."""
+        project = load(find(Path(start)), target=target)
+        problems = list(
+            dict.fromkeys([*check_references(project), *check_queries(project), *check_graph(project)])
+        )
+        if problems:
+            raise ProjectError(problems)
+        return cls(project)
+
+    def resolve(self, value: str) -> str:
+        """Replace the ``${secret:…}`` references in *value*; the result is never shown or logged."""
+        found = resolve_secret(value, self.root, os.environ)
+        return self.redactor.add(found) if found != value else found
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The project's dependency graph."""
+        return Graph.of(self.project)
+
+    @cached_property
+    def state(self) -> State:
+        """The state database."""
+        with self._lock:
+            state = State(self.resolve(self.project.file.state), self.root)
+            self._opened.append(state.close)
+            return state
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The history of runs."""
+        level = log_level(os.environ) or "info"
+        return Journal(
+            self.state, redactor=self.redactor, logs=self.root / ".lakewright" / "logs", level=level
+        )
+
+    @cached_property
+    def services(self) -> Services:
+        """Engine and lake, attached."""
+        with self._lock:
+            session = Session.open(self.project.file.engine, root=self.root)
+            self._opened.append(session.close)
+            lake = open_lake(self.project, session, resolve=self.resolve)
+            store = open_raw(self.project.file.lake, self.root, self.resolve)
+            services = Services(
+                project=self.project,
+                state=self.state,
+                session=session,
+                lake=lake,
+                store=store,
+                resolve=self.resolve,
+                redact=self.redactor.text,
+                outbox=self._outbox(),
+            )
+            services.refresh()
+            return services
+
+    def _outbox(self) -> Outbox:
+        outbox = Outbox(
+            self.project.file.lineage,
+            root=self.root,
+            state=self.state,
+            resolve=self.resolve,
+            warn=lambda problem: TaskLog("lakewright.lineage").warning(problem.message, code=problem.code),
+        )
+        self._opened.append(outbox.close)
+        return outbox
+
+    def dataset_id(self, name: str) -> str:
+        """Return the id that *name* means: an id, or a bare name that only one zone has."""
+        known = [*self.project.raw, *self.project.datasets]
+        if name in known:
+            return name
+        found = [one for one in known if one.partition(".")[2] == name]
+        # a bare name means the table rather than the raw files that it is made of
+        tables = [one for one in found if not one.startswith("raw.")]
+        if len(tables) == 1 or (not tables and len(found) == 1):
+            return (tables or found)[0]
+        if found:
+            raise NotFoundError("LW901", f"{name!r} may mean {', '.join(found)}", remedy="write zone.name")
+        raise NotFoundError("LW901", f"no dataset {name!r}{nearest(name, known)}")
+
+    def close(self) -> None:
+        """Close what was opened, last first."""
+        with self._lock:
+            while self._opened:
+                self._opened.pop()()
+
+    def __enter__(self) -> Platform:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

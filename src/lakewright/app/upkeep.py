@@ -1,0 +1,82 @@
+"""`snapshots`, `restore`, `compact`: the lake's history and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lakewright.app.platform import Platform
+from lakewright.app.query import snapshot_of
+from lakewright.errors import UsageError
+from lakewright.lake import Snapshot
+from lakewright.spec.durations import parse_duration
+from lakewright.state import now
+
+__all__ = ["CompactReport", "Compacted", "Restored", "compact", "restore", "snapshots"]
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A dataset that was put back: the rows that it has now."""
+
+    dataset: str
+    rows: int
+    version: str
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """What compaction did to one dataset."""
+
+    dataset: str
+    files_before: int
+    files_after: int
+    bytes_after: int | None
+
+
+@dataclass(frozen=True)
+class CompactReport:
+    """What compaction did, and what else was tidied."""
+
+    datasets: tuple[Compacted, ...]
+    expired: int
+    notes: tuple[str, ...]
+
+
+def snapshots(platform: Platform, dataset: str | None = None, limit: int | None = 20) -> list[Snapshot]:
+    """Return the lake's snapshots, or those that changed *dataset*, newest first."""
+    services = platform.services
+    with services.session.cursor() as cursor:
+        return services.lake.snapshots(cursor, platform.dataset_id(dataset) if dataset else None, limit)
+
+
+def restore(platform: Platform, datasets: Sequence[str], to: str | int | datetime) -> tuple[Restored, ...]:
+    """Put *datasets* (all when empty) back to snapshot or time *to*, as one new commit.
+
+    The next run reads what the restored datasets are made of again where their checkpoints went back.
+    """
+    version, moment = snapshot_of(to)
+    services = platform.services
+    ids = [platform.dataset_id(one) for one in datasets] or None
+    if ids and any(one.startswith("raw.") for one in ids):
+        raise UsageError("LW904", "raw keeps every version of its files; there is nothing to restore")
+    with platform.journal.upkeep(f"restore to {to}"), services.session.cursor() as cursor:
+        rows = services.lake.restore(cursor, ids, version=version, timestamp=moment)
+    services.refresh()
+    return tuple(Restored(id, count, str(to)) for id, count in rows.items())
+
+
+def compact(platform: Platform, datasets: Sequence[str] = (), expire: str | None = None) -> CompactReport:
+    """Merge small files of *datasets* (all when empty); forget snapshots older than *expire* (``30d``)."""
+    services = platform.services
+    age: timedelta | None = parse_duration(expire) if expire else None
+    ids = [platform.dataset_id(one) for one in datasets] or None
+    with services.session.cursor() as cursor:
+        done = services.lake.compact(cursor, ids)
+        forgotten = services.lake.expire(cursor, now() - age) if age is not None else 0
+        sizes = {one.id: one.bytes for one in services.lake.tables(cursor)}
+    notes = (f"{forgotten} snapshots older than {expire} forgotten",) if age is not None else ()
+    return CompactReport(
+        tuple(Compacted(one.id, one.before, one.after, sizes.get(one.id)) for one in done), forgotten, notes
+    )

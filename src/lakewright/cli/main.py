@@ -1,0 +1,78 @@
+"""The command line: `lakewright VERB`. Each command calls one function of the app room."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from lakewright.cli import build, look, upkeep
+from lakewright.errors import LakewrightError, ProjectError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="lakewright",
+    help="From files to governed, queryable tables: check, plan and run a data platform described in plain files.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"lakewright {version('lakewright')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and leave.", callback=_version, is_eager=True
+    ),
+) -> None:
+    pass
+
+
+build.register(app)
+look.register(app)
+upkeep.register(app)
+
+
+def main() -> None:
+    """Run the command line; errors become a message on stderr and an exit code.
+
+    0 ok, 1 failed, 2 project or usage, 3 quality gate, 4 not found, 130 interrupted.
+    """
+    try:
+        app()
+    except LakewrightError as error:
+        _tell(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        # the reader of our output has left, as in `lakewright query … | head`
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _tell(error: LakewrightError) -> None:
+    if "--json" in sys.argv:
+        import msgspec
+
+        problems = error.problems if isinstance(error, ProjectError) else (error.problem,)
+        sys.stdout.write(msgspec.json.encode({"problems": problems}).decode() + "\n")
+    sys.stdout.flush()
+    sys.stderr.write(f"{error}\n")
+    if isinstance(error, ProjectError):
+        count = len(error.problems)
+        sys.stderr.write(f"\n{count} problem{'s' if count > 1 else ''}; nothing was run\n")
+
+
+if __name__ == "__main__":
+    main()

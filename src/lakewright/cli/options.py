@@ -1,0 +1,37 @@
+"""The options that many commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["AsJson", "Exclude", "ProjectFolder", "Selection", "TargetName"]
+
+ProjectFolder = Annotated[
+    Path,
+    typer.Option(
+        "--project",
+        "-p",
+        envvar="LAKEWRIGHT_PROJECT",
+        help="The project's folder, or one inside it.",
+        show_default="here",
+    ),
+]
+TargetName = Annotated[
+    str | None,
+    typer.Option("--target", "-t", envvar="LAKEWRIGHT_TARGET", help="The target of lakewright.yaml to use."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+Selection = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SELECT]...",
+        help="Datasets: orders, processed.orders, +name (with upstream), name+ (with downstream), "
+        "tag:x, zone:curated, owner:x. Everything when left out.",
+    ),
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option("--exclude", help="Leave these out; same words as SELECT.")
+]

@@ -1,0 +1,129 @@
+"""Commands that keep the lake well: restore, snapshots, compact, doctor, explain."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lakewright.cli.options import AsJson, ProjectFolder, TargetName
+from lakewright.cli.output import emit_json, note, print_table, print_text, short_time, size
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file to *app*."""
+    app.command("snapshots")(snapshots)
+    app.command("restore")(restore)
+    app.command("compact")(compact)
+    app.command("doctor")(doctor)
+    app.command("explain")(explain)
+
+
+def snapshots(
+    dataset: Annotated[str | None, typer.Argument(help="Only the ones that changed this dataset.")] = None,
+    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 20,
+    project: ProjectFolder = Path(),
+    target: TargetName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the lake's snapshots: what each changed, and which run made it."""
+    from lakewright.app.platform import Platform
+    from lakewright.app.upkeep import snapshots as verb
+
+    with Platform.open(project, target) as platform:
+        found = verb(platform, dataset, limit)
+    if as_json:
+        emit_json(found)
+        return
+    print_table(
+        ["snapshot", "at", "author", "message"],
+        [(str(one.id), short_time(one.at), one.author, one.message) for one in found],
+        right=["snapshot"],
+    )
+
+
+def restore(
+    to: Annotated[str, typer.Option("--to", help="A snapshot number or a time.")],
+    dataset: Annotated[
+        list[str] | None, typer.Argument(help="Datasets; the whole lake when left out.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    project: ProjectFolder = Path(),
+    target: TargetName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put datasets, or the whole lake, back to an earlier state. The present state stays in the history."""
+    from lakewright.app.platform import Platform
+    from lakewright.app.upkeep import restore as verb
+
+    if not yes and sys.stdin.isatty():
+        what = ", ".join(dataset) if dataset else "the whole lake"
+        typer.confirm(f"Put {what} back to {to}?", abort=True, err=True)
+    with Platform.open(project, target) as platform:
+        done = verb(platform, dataset or (), to)
+    if as_json:
+        emit_json(done)
+        return
+    for one in done:
+        print_text(f"{one.dataset}: {one.rows:,} rows, as of snapshot {one.version}")
+
+
+def compact(
+    dataset: Annotated[list[str] | None, typer.Argument(help="Datasets; all when left out.")] = None,
+    expire: Annotated[
+        str | None,
+        typer.Option("--expire", metavar="AGE", help="Also forget snapshots older than this (30d)."),
+    ] = None,
+    project: ProjectFolder = Path(),
+    target: TargetName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Merge small files, and forget old snapshots on request."""
+    from lakewright.app.platform import Platform
+    from lakewright.app.upkeep import compact as verb
+
+    with Platform.open(project, target) as platform:
+        done = verb(platform, dataset or (), expire)
+    if as_json:
+        emit_json(done)
+        return
+    print_table(
+        ["dataset", "files before", "files after", "bytes after"],
+        [(one.dataset, one.files_before, one.files_after, size(one.bytes_after)) for one in done.datasets],
+        right=["files before", "files after", "bytes after"],
+    )
+    for line in done.notes:
+        note(line)
+
+
+def doctor(project: ProjectFolder = Path(), target: TargetName = None, as_json: AsJson = False) -> None:
+    """Look whether everything is in order: versions, files, lake, state, disk, leftovers."""
+    from lakewright.app.doctor import doctor as verb
+
+    findings = verb(project, target)
+    if as_json:
+        emit_json(findings)
+    else:
+        for one in findings:
+            print_text(f"{one.status:<5} {one.what}: {one.message}")
+    sys.exit(1 if any(one.status == "bad" for one in findings) else 0)
+
+
+def explain(
+    code: Annotated[str, typer.Argument(help="A code such as LW103.")], as_json: AsJson = False
+) -> None:
+    """Say what an error code means and what to do."""
+    from lakewright.codes import CODES
+    from lakewright.errors import NotFoundError, nearest
+
+    found = CODES.get(code.upper())
+    if found is None:
+        raise NotFoundError("LW901", f"no error code {code!r}{nearest(code.upper(), CODES)}")
+    if as_json:
+        emit_json({"code": code.upper(), **found._asdict()})
+        return
+    print_text(f"{code.upper()}: {found.title}\n\n{found.meaning}\n\nfix: {found.remedy}")

@@ -1,0 +1,202 @@
+"""Build one dataset: select what is new, stage, audit, gate, publish, and tell everyone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import duckdb
+from sqlglot import exp
+
+from lakewright.engine.errors import explain
+from lakewright.errors import UsageError
+from lakewright.lake import Checkpoint
+from lakewright.plan.tasks import DatasetState, Position, TaskPlan, UpstreamState, write_mode
+from lakewright.quality.gate import Verdict, judge, refuse
+from lakewright.run.inputs import Input, dataset_input
+from lakewright.run.publish import Publication, positions_text, publish
+from lakewright.run.record import keep_columns, record_audit
+from lakewright.run.services import Services
+from lakewright.run.stage import drop_stage, stage
+from lakewright.spec.dataset import Dataset
+from lakewright.sql.names import column, literal, table
+from lakewright.sql.partition import parse_partition
+from lakewright.state import now
+
+if TYPE_CHECKING:
+    from lakewright.run.context import TaskContext
+
+__all__ = ["Built", "build", "dataset_state", "upstream_state"]
+
+
+@dataclass
+class Built:
+    """What a build did. ``read`` counts the rows read where that is known; ``removed`` those that steps left out."""
+
+    dataset: str
+    batch: int
+    mode: str
+    rows: int
+    quarantined: int
+    read: int | None
+    removed: int | None
+    verdict: Verdict
+    columns: dict[str, str]
+    positions: dict[str, Position]
+    at: datetime
+    notes: tuple[str, ...] = ()
+
+
+def dataset_state(checkpoint: Checkpoint | None) -> DatasetState | None:
+    """Return what a checkpoint says of the last build, None when there was none."""
+    if checkpoint is None:
+        return None
+    found = json.loads(checkpoint.positions or "{}")
+    inputs = {id: Position(one["batch"], one.get("cursor")) for id, one in found.get("inputs", {}).items()}
+    return DatasetState(checkpoint.batch, inputs, checkpoint.fingerprint)
+
+
+def upstream_state(checkpoint: Checkpoint | None) -> UpstreamState:
+    """Return what a checkpoint says of a dataset that others read."""
+    if checkpoint is None:
+        return UpstreamState()
+    found = json.loads(checkpoint.positions or "{}")
+    # a restore changed rows without adding a batch of them: whoever reads by batches has to start anew
+    rebuilt = checkpoint.batch if checkpoint.kind == "restore" else int(found.get("rebuilt", 0))
+    return UpstreamState(position=checkpoint.batch, rows=checkpoint.rows, rebuilt=rebuilt)
+
+
+def build(
+    services: Services, dataset: Dataset, reads: tuple[str, ...], plan: TaskPlan, context: TaskContext
+) -> Built:
+    """Build *dataset* as *plan* says and publish it. Raises GateError when the gate refuses it.
+
+    Nothing is visible before the one commit at the end; a crash before it leaves the last good state.
+    """
+    cursor = services.session.cursor()
+    try:
+        with context.on_cancel(cursor.interrupt):
+            given = dataset_input(services, cursor, dataset, reads, plan.work)
+            return _build(services, cursor, dataset, plan, given, context)
+    except duckdb.Error as error:
+        context.check()
+        raise explain(error, hide=set(services.session.hidden)) from error
+    finally:
+        cursor.close()
+
+
+def _build(
+    services: Services,
+    cursor: duckdb.DuckDBPyConnection,
+    dataset: Dataset,
+    plan: TaskPlan,
+    given: Input,
+    context: TaskContext,
+) -> Built:
+    run_id = context.run
+    file, defaults = dataset.file, services.project.file.defaults
+    at = now()
+    mode = write_mode(dataset)
+    anew = plan.work.mode == "full"
+    seen = services.seen(dataset.id)
+    batch = (seen.batch if seen else 0) + 1
+    window = _window(dataset, plan.work.backfill)
+    keys = file.write.keys or tuple(name for name, one in file.columns.items() if one.key)
+    target = table(dataset.id)
+    exists = services.lake.columns(cursor, dataset.id) is not None
+    staged = stage(
+        cursor,
+        dataset,
+        given,
+        on_violation=file.on_violation or defaults.on_violation,
+        relations=table,
+        target=target if exists and mode == "append" and not anew and window is None else None,
+        now=at,
+        root=services.root,
+        where=lambda columns: _inside(window, columns),
+    )
+    threshold = defaults.quality_threshold if file.quality_threshold is None else file.quality_threshold
+    verdict = judge(staged.checks, staged.audit, threshold)
+    read = given.rows if given.rows is not None else (staged.rows if staged.one_to_one else None)
+    notes = record_audit(
+        services, cursor, dataset, staged, verdict, read=read, run_id=run_id, batch=batch, at=at
+    )
+    if not verdict.passed:
+        raise refuse(dataset.id, verdict)
+    inputs = {
+        id: {"batch": one.batch, **({"cursor": one.cursor} if one.cursor is not None else {})}
+        for id, one in given.positions.items()
+    }
+    before = json.loads(seen.positions or "{}") if seen else {}
+    rebuilt = batch if anew else int(before.get("rebuilt", 0))
+    same = seen is not None and seen.fingerprint == plan.fingerprint
+    staged = replace(staged, columns=keep_columns(services, dataset, staged.columns, same=same))
+    with context.committing():
+        published = publish(
+            services.lake,
+            cursor,
+            staged,
+            Publication(
+                dataset=dataset,
+                mode=mode,
+                keys=keys,
+                batch=batch,
+                run_id=run_id,
+                at=at,
+                anew=anew,
+                replaced=given.replaced,
+                in_order=given.in_order,
+                positions=positions_text(rebuilt, inputs),
+                fingerprint=plan.fingerprint,
+                window=window,
+            ),
+        )
+    services.advance(published.checkpoint)
+    removed = None if read is None else read - published.rows - published.quarantined
+    built = Built(
+        dataset=dataset.id,
+        batch=batch,
+        mode=mode if not anew or mode == "replace" else f"{mode}, anew",
+        rows=published.rows,
+        quarantined=published.quarantined,
+        read=read,
+        removed=removed,
+        verdict=verdict,
+        columns=published.columns,
+        positions=given.positions,
+        at=at,
+        notes=notes,
+    )
+    drop_stage(cursor)
+    return built
+
+
+def _window(dataset: Dataset, backfill: tuple[str, str] | None) -> tuple[str, str, str] | None:
+    """Return the column that holds a row's date and the range to build again, None for no backfill."""
+    if backfill is None:
+        return None
+    dated = [parse_partition(text) for text in dataset.file.write.partition_by]
+    name = dataset.file.incremental.column or next(
+        (one.column for one in dated if one.transform in ("year", "month", "day", "hour")), None
+    )
+    if name is None:
+        raise UsageError(
+            "LW606",
+            f"{dataset.id} has no date to backfill by",
+            remedy="partition it by a date, name incremental.column, or use --full-refresh",
+        )
+    return name, *backfill
+
+
+def _inside(window: tuple[str, str, str] | None, columns: Mapping[str, str]) -> exp.Expr | None:
+    if window is None or window[0] not in columns:
+        return None
+    name, low, high = window
+    return exp.Between(
+        this=exp.cast(column(name), "DATE"),
+        low=exp.cast(literal(low), "DATE"),
+        high=exp.cast(literal(high), "DATE"),
+    )

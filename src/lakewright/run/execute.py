@@ -1,0 +1,129 @@
+"""From a plan to tasks that the runner can run: take files into raw, build datasets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lakewright.plan.graph import Graph
+from lakewright.plan.tasks import Request, TaskPlan, decide
+from lakewright.run.build import build, dataset_state
+from lakewright.run.ingest import ingest
+from lakewright.run.outcome import TaskOutcome
+from lakewright.run.retry import RetryPolicy
+from lakewright.run.runner import Task, Work
+from lakewright.run.states import upstream_states
+from lakewright.run.tell import tell_built, tell_event, tell_failed, tell_ingested
+from lakewright.spec.durations import parse_duration
+
+if TYPE_CHECKING:
+    from lakewright.run.context import TaskContext
+    from lakewright.run.services import Services
+
+__all__ = ["tasks_of"]
+
+
+def tasks_of(
+    services: Services, graph: Graph, plans: tuple[TaskPlan, ...], request: Request
+) -> dict[str, Task]:
+    """Return a runnable task for each of *plans* that has something to do, by id."""
+    found: dict[str, Task] = {}
+    for plan in plans:
+        if plan.action == "skip":
+            continue
+        work: Work = (
+            _Take(services, plan.id) if plan.kind == "ingest" else _Build(services, graph, plan, request)
+        )
+        found[plan.id] = Task(
+            work, retry=_retry(services, plan.id), timeout=_timeout(services, plan.id), plan=plan.reason
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class _Take:
+    services: Services
+    id: str
+
+    def __call__(self, context: TaskContext) -> TaskOutcome:
+        tell_event(self.services, "START", self.id, context.run)
+        try:
+            taken = ingest(self.services, self.id, context)
+        except Exception as error:
+            tell_failed(self.services, self.id, context.run, error)
+            raise
+        if taken.files == 0:
+            tell_event(self.services, "COMPLETE", self.id, context.run)
+            return TaskOutcome("unchanged", reason=taken.summary)
+        tell_ingested(self.services, self.id, taken, context.run, taken.batch)
+        return TaskOutcome(
+            "built",
+            rows=taken.rows,
+            quarantined=taken.rejected,
+            bytes=taken.bytes,
+            reason=taken.summary,
+            details={
+                "read": taken.rows + taken.rejected,
+                "files": taken.files,
+                "removed": 0,
+                "notes": list(taken.notes),
+            },
+        )
+
+
+@dataclass(frozen=True)
+class _Build:
+    services: Services
+    graph: Graph
+    plan: TaskPlan
+    request: Request
+
+    def __call__(self, context: TaskContext) -> TaskOutcome:
+        # What the plan foretold may have turned out otherwise: the upstream brought nothing, or more.
+        node = self.graph.nodes[self.plan.id]
+        dataset = self.services.project.datasets[self.plan.id]
+        # The lease is ours from here on; another process may have built the dataset before it was.
+        self.services.refresh()
+        plan = decide(
+            node,
+            dataset,
+            fingerprint=self.plan.fingerprint,
+            built=dataset_state(self.services.seen(dataset.id)),
+            upstreams=upstream_states(self.services),
+            request=self.request,
+        )
+        if plan.action == "skip":
+            return TaskOutcome("skipped" if plan.blocked else "unchanged", reason=plan.reason)
+        tell_event(self.services, "START", dataset.id, context.run)
+        try:
+            built = build(self.services, dataset, node.reads, plan, context)
+        except Exception as error:
+            tell_failed(self.services, dataset.id, context.run, error)
+            raise
+        tell_built(self.services, dataset, node.reads, built, context.run)
+        return TaskOutcome(
+            "built",
+            rows=built.rows,
+            quarantined=built.quarantined,
+            score=built.verdict.score,
+            reason=plan.reason,
+            details={
+                "batch": built.batch,
+                "mode": built.mode,
+                "read": built.read,
+                "removed": built.removed,
+                "notes": list(built.notes),
+            },
+        )
+
+
+def _retry(services: Services, id: str) -> RetryPolicy:
+    dataset = services.project.datasets.get(id)
+    own = dataset.file.retry if dataset else None
+    return RetryPolicy.of(own or services.project.file.defaults.retry)
+
+
+def _timeout(services: Services, id: str) -> float | None:
+    dataset = services.project.datasets.get(id)
+    text = (dataset.file.timeout if dataset else None) or services.project.file.defaults.timeout
+    return parse_duration(text).total_seconds() if text else None

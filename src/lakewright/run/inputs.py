@@ -1,0 +1,243 @@
+"""What a dataset is made of this time: the new rows of its upstream, as one query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from lakewright.errors import LakewrightError
+from lakewright.plan.python import ENTRY, python_inputs
+from lakewright.plan.tasks import Position, Work
+from lakewright.run.functions import call, load_function
+from lakewright.sources.drift import schema_of
+from lakewright.sources.manifest import files_of, last_batch, replaced_since
+from lakewright.sources.read import reading
+from lakewright.spec.dataset import Dataset
+from lakewright.spec.durations import parse_duration
+from lakewright.sql.names import column, hidden, literal, table
+from lakewright.sql.query import bind, dependencies, parse_query
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from lakewright.run.services import Services
+
+__all__ = ["Input", "dataset_input", "describe", "positions_now", "python_reference", "raw_relation"]
+
+
+@dataclass
+class Input:
+    """Rows to build from: a query and its columns, name → DuckDB type, in order.
+
+    ``in_order`` tells that the rows come from raw files one after the other, each in its own order, so
+    that the number of a row in its file follows from its place. ``replaced`` are files whose
+    earlier version was published before and must make room. ``positions`` say how far each
+    upstream is read with this.
+    """
+
+    query: exp.Query
+    columns: dict[str, str]
+    in_order: bool = False
+    replaced: tuple[str, ...] = ()
+    rows: int | None = None
+    positions: dict[str, Position] = field(default_factory=dict)
+
+
+def describe(cursor: duckdb.DuckDBPyConnection, query: exp.Query) -> dict[str, str]:
+    """Return the columns of *query* and their DuckDB types, in order."""
+    found = cursor.execute(f"DESCRIBE {query.sql('duckdb')}").fetchall()
+    return {str(row[0]): str(row[1]) for row in found}
+
+
+def positions_now(services: Services, ids: tuple[str, ...]) -> dict[str, Position]:
+    """Return the last batch of each upstream, as it is now."""
+    found = {}
+    for id in ids:
+        if id.startswith("raw."):
+            batch = last_batch(services.state, id)
+        else:
+            seen = services.seen(id)
+            batch = seen.batch if seen else 0
+        found[id] = Position(batch)
+    return found
+
+
+def raw_relation(
+    services: Services,
+    cursor: duckdb.DuckDBPyConnection,
+    id: str,
+    *,
+    after: int | None = None,
+    upto: int | None = None,
+) -> Input:
+    """Return the rows of the raw dataset *id*: its current files, or those of the batches after *after*.
+
+    *upto* leaves out batches that came later than a build began. Raises LW601 when there is no file.
+    """
+    source = services.project.sources[services.project.raw[id]]
+    spec = source.datasets[id.partition(".")[2]]
+    files = files_of(services.state, id, after=after, upto=upto)
+    if not any(file.parts for file in files) and after is None:
+        raise LakewrightError("LW601", f"{id} has no file that can be read yet")
+    everything = files_of(services.state, id, upto=upto)
+    schema = schema_of(everything, spec, cursor)
+    found = reading(files, spec, store=services.store, cursor=cursor, schema=schema)
+    columns = {**found.columns, "_source_file": "VARCHAR"}
+    if found.has_row:
+        columns["_source_row"] = "BIGINT"
+    return Input(
+        found.query,
+        columns,
+        in_order=found.ordered and not found.has_row,
+        replaced=replaced_since(services.state, id, after) if after else (),
+        rows=found.rows,
+    )
+
+
+def dataset_input(
+    services: Services,
+    cursor: duckdb.DuckDBPyConnection,
+    dataset: Dataset,
+    reads: tuple[str, ...],
+    work: Work,
+) -> Input:
+    """Return what *dataset* is built from as *work* says: all rows, or those not seen before."""
+    now = positions_now(services, reads)
+    since = work.since if work.mode == "incremental" else {}
+    if dataset.file.from_ is not None:
+        given = _single(services, cursor, dataset, reads[0], since.get(reads[0]), now)
+    elif dataset.sql is not None:
+        given = _sql(services, cursor, dataset, since, now)
+    else:
+        given = _python(services, cursor, dataset, now)
+    given.positions = {**now, **given.positions}
+    return given
+
+
+def _single(
+    services: Services,
+    cursor: duckdb.DuckDBPyConnection,
+    dataset: Dataset,
+    id: str,
+    since: Position | None,
+    now: Mapping[str, Position],
+) -> Input:
+    incremental = dataset.file.incremental
+    by_batch = since is not None and incremental.enabled and incremental.column is None
+    if id.startswith("raw."):
+        after = since.batch if since is not None and by_batch else None
+        given = raw_relation(services, cursor, id, after=after, upto=now[id].batch)
+    else:
+        relation = table(id)
+        columns = services.lake.columns(cursor, id) or {}
+        own = {
+            name: type for name, type in columns.items() if not hidden(name) or name.startswith("_source_")
+        }
+        query = exp.select(*(column(name) for name in own)).from_(relation)
+        if since is not None and by_batch:
+            query = query.where(column("_batch_id") > literal(since.batch))
+        given = Input(query, own)
+    if incremental.column is not None:
+        _by_cursor(cursor, dataset, id, given, since, now)
+    return given
+
+
+def _by_cursor(
+    cursor: duckdb.DuckDBPyConnection,
+    dataset: Dataset,
+    id: str,
+    given: Input,
+    since: Position | None,
+    now: Mapping[str, Position],
+) -> None:
+    """Limit *given* to what lies beyond the last value of its cursor column, and note the new one."""
+    name = dataset.file.incremental.column
+    if name is None or name not in given.columns:
+        raise LakewrightError(
+            "LW605", f"{id} has no column {name!r} to read on from", remedy="correct incremental.column"
+        )
+    source = given.query.subquery("_upstream")
+    value = column(name)
+    newest = cursor.execute(
+        exp.select(exp.cast(exp.Max(this=value), "VARCHAR")).from_(source.copy()).sql("duckdb")
+    )
+    row = newest.fetchone()
+    reached = row[0] if row and row[0] is not None else (since.cursor if since else None)
+    given.positions[id] = Position(now[id].batch, reached)
+    if since is None or since.cursor is None:
+        return
+    last: exp.Expr = exp.cast(literal(str(since.cursor)), given.columns[name])
+    lookback = dataset.file.incremental.lookback
+    if lookback:
+        seconds = parse_duration(lookback).total_seconds()
+        last = exp.Sub(
+            this=last, expression=exp.Interval(this=literal(str(int(seconds))), unit=exp.var("SECOND"))
+        )
+    # rows that tie with the last one may have come later: where writing twice does no harm they are read again
+    again = dataset.file.write.mode in ("merge", "scd2") or bool(lookback)
+    beyond = exp.GTE(this=value, expression=last) if again else exp.GT(this=value, expression=last)
+    given.query = exp.select(exp.Star()).from_(source).where(beyond)
+    given.in_order, given.rows = False, None
+
+
+def _sql(
+    services: Services,
+    cursor: duckdb.DuckDBPyConnection,
+    dataset: Dataset,
+    since: Mapping[str, Position],
+    now: Mapping[str, Position],
+) -> Input:
+    query = parse_query(dataset.sql or "", path=dataset.sql_path or dataset.path)
+    given = Input(query, {})
+    relations: dict[str, exp.Expr] = {}
+    for id in dependencies(query):
+        if id.startswith("raw."):
+            raw = raw_relation(services, cursor, id, upto=now[id].batch)
+            # the query's own `select *` must not drag our columns along
+            own = [column(name) for name in raw.columns if not hidden(name)]
+            part = Input(exp.select(*own).from_(raw.query.subquery("_raw")), dict(raw.columns))
+        else:
+            columns = services.lake.columns(cursor, id) or {}
+            names = [column(name) for name in columns if not hidden(name) or id.startswith("quarantine.")]
+            part = Input(exp.select(*names).from_(table(id)), columns)
+        if dataset.file.incremental.column in part.columns:
+            _by_cursor(cursor, dataset, id, part, since.get(id), now)
+            given.positions.update(part.positions)
+        relations[id] = part.query.subquery()
+    given.query = bind(query, relations)
+    given.columns = describe(cursor, given.query)
+    return given
+
+
+def _python(
+    services: Services, cursor: duckdb.DuckDBPyConnection, dataset: Dataset, now: Mapping[str, Position]
+) -> Input:
+    import pyarrow as pa
+
+    tables: dict[str, Any] = {}
+    for parameter, one in python_inputs(dataset).items():
+        if one.dataset.startswith("raw."):
+            raw = raw_relation(services, cursor, one.dataset, upto=now[one.dataset].batch)
+            names, query = raw.columns, raw.query
+        else:
+            names, query = (
+                services.lake.columns(cursor, one.dataset) or {},
+                exp.select(exp.Star()).from_(table(one.dataset)),
+            )
+            raw = None
+        own = [column(name) for name in names if not hidden(name)]
+        found = exp.select(*own).from_(query.subquery("_upstream"))
+        tables[parameter] = cursor.execute(found.sql("duckdb")).to_arrow_table()
+    function = load_function(services.root, python_reference(dataset), dataset.path)
+    result: pa.Table = call(function, tables, dataset.path)
+    cursor.register("_python_result", result)
+    query_ = exp.select(exp.Star()).from_(exp.to_table("_python_result"))
+    return Input(query_, describe(cursor, query_), rows=result.num_rows)
+
+
+def python_reference(dataset: Dataset) -> str:
+    """Return what loads the function of a Python dataset."""
+    return f"datasets/{dataset.zone}/{dataset.name}.py:{ENTRY}"

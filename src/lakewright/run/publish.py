@@ -1,0 +1,283 @@
+"""Publish a stage: table, rows, bad rows and checkpoint in one lake transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlglot import exp
+
+from lakewright.lake import Checkpoint
+from lakewright.plan.tasks import WriteMode
+from lakewright.run.stage import STAGE, Staged
+from lakewright.spec.dataset import Dataset, Write
+from lakewright.sql.checks import reasons
+from lakewright.sql.names import AUDIT_COLUMNS, FAILED, column, identifier, literal, quarantine_id, table
+from lakewright.sql.write import output_columns, publish_statements
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from lakewright.lake import Lake
+
+__all__ = ["QUARANTINE_COLUMNS", "Publication", "Published", "positions_text", "publish", "shown_value"]
+
+#: Columns of a quarantine table beside the dataset's own, which it keeps as text.
+QUARANTINE_COLUMNS: dict[str, str] = {
+    "_violations": "VARCHAR[]",
+    "_source_file": "VARCHAR",
+    "_source_row": "BIGINT",
+    "_batch_id": "BIGINT",
+    "_run_id": "VARCHAR",
+    "_quarantined_at": "TIMESTAMP WITH TIME ZONE",
+}
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What is to be published beside the rows.
+
+    ``mode`` is the write mode in force; ``anew`` empties the table first. ``replaced`` are source
+    files whose earlier rows make room; ``window`` limits a backfill: the column and both ends.
+    """
+
+    dataset: Dataset
+    mode: WriteMode
+    keys: tuple[str, ...]
+    batch: int
+    run_id: str
+    at: datetime
+    anew: bool
+    replaced: tuple[str, ...]
+    in_order: bool
+    positions: str
+    fingerprint: str
+    window: tuple[str, str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was committed: rows that were published, rows put into quarantine, the checkpoint."""
+
+    rows: int
+    quarantined: int
+    checkpoint: Checkpoint
+    columns: dict[str, str]
+
+
+def publish(lake: Lake, cursor: duckdb.DuckDBPyConnection, staged: Staged, what: Publication) -> Published:
+    """Commit the stage. Nothing of it is visible before, and all of it is after."""
+    source = _with_source_rows(cursor, staged, what)
+    counts = _counts(cursor, staged)
+    columns = {**staged.columns, **_audit_columns(staged, what)}
+    write = msgspec.structs.replace(what.dataset.file.write, mode=what.mode, keys=what.keys)
+
+    def work() -> Published:
+        stored = lake.storable(output_columns(write, columns))
+        _prepare(lake, cursor, what, stored)
+        target = table(what.dataset.id)
+        for statement in _make_room(staged, what, target):
+            cursor.execute(statement.sql("duckdb"))
+        # rows that go into an empty table need no look-up of their key
+        plain = what.anew and what.mode != "scd2"
+        effective: Write = msgspec.structs.replace(write, mode="append") if plain else write
+        rows = _good_rows(staged, what, columns, source)
+        for statement in publish_statements(
+            effective, what.keys, target, rows, columns, first=what.anew, at=what.at
+        ):
+            cursor.execute(statement.sql("duckdb"))
+        _make_room_in_quarantine(lake, cursor, what)
+        if counts[1]:
+            _quarantine(lake, cursor, staged, what, source)
+        checkpoint = Checkpoint(
+            what.dataset.id, what.batch, what.run_id, what.positions, what.fingerprint, counts[0], what.at
+        )
+        lake.add_checkpoint(cursor, checkpoint)
+        return Published(counts[0], counts[1], checkpoint, stored)
+
+    return lake.commit(
+        cursor,
+        work,
+        message=f"{what.dataset.id} batch {what.batch}",
+        info={"run": what.run_id, "dataset": what.dataset.id, "batch": what.batch, "mode": what.mode},
+    )
+
+
+def _audit_columns(staged: Staged, what: Publication) -> dict[str, str]:
+    if not what.dataset.file.audit_columns:
+        return {"_batch_id": AUDIT_COLUMNS["_batch_id"]}
+    has_rows = "_source_row" in staged.hidden or (staged.one_to_one and what.in_order)
+    left_out = {"_source_file"} if "_source_file" not in staged.hidden else set()
+    left_out |= set() if has_rows else {"_source_row"}
+    return {name: type for name, type in AUDIT_COLUMNS.items() if name not in left_out}
+
+
+def _with_source_rows(
+    cursor: duckdb.DuckDBPyConnection, staged: Staged, what: Publication
+) -> exp.Expr | None:
+    """Return the expression of a staged row's number in its file, None where it is not known.
+
+    Rows that come 1:1 from files, one after the other, have it from their place: ``rowid`` less that of
+    the first row of their file.
+    """
+    if "_source_row" in staged.hidden:
+        return column("_source_row")
+    if not (staged.one_to_one and what.in_order):
+        return None
+    place = exp.Add(this=exp.column("rowid"), expression=literal(1))
+    found = cursor.execute(
+        f"CREATE OR REPLACE TEMP TABLE {STAGE}_files AS "
+        f'SELECT "_source_file" AS file, min(rowid) AS before FROM {STAGE} GROUP BY 1'
+    ).fetchone()
+    if found is not None and found[0] <= 1:
+        return place
+    start = (
+        exp.select("before")
+        .from_(exp.to_table(f"{STAGE}_files"))
+        .where(exp.column("file", table=f"{STAGE}_files").eq(column("_source_file", STAGE)))
+    )
+    return exp.Sub(this=place, expression=start.subquery(copy=False))
+
+
+def _counts(cursor: duckdb.DuckDBPyConnection, staged: Staged) -> tuple[int, int]:
+    rows, bad = staged.audit["rows"], staged.audit["bad_rows"]
+    return int(rows) - int(bad), int(bad)  # type: ignore[call-overload]
+
+
+def _prepare(
+    lake: Lake, cursor: duckdb.DuckDBPyConnection, what: Publication, columns: Mapping[str, str]
+) -> None:
+    """Make the table, or bring it to *columns*."""
+    file = what.dataset.file
+    id = what.dataset.id
+    there = lake.columns(cursor, id)
+    if there is None:
+        lake.create_table(
+            cursor,
+            id,
+            columns,
+            partition_by=file.write.partition_by,
+            sort_by=file.write.sort_by,
+            comment=file.description,
+        )
+        return
+    if what.anew:
+        cursor.execute(exp.delete(table(id)).sql("duckdb"))
+        for name in [one for one in there if one not in columns]:
+            lake.drop_column(cursor, id, name)
+        if lake.capabilities.change_partitions:
+            current = next((one for one in lake.tables(cursor) if one.id == id), None)
+            if current is not None and tuple(current.partition_by) != tuple(file.write.partition_by):
+                lake.set_partitions(cursor, id, file.write.partition_by)
+    for name, type in columns.items():
+        if name not in there:
+            lake.add_column(cursor, id, name, type)
+        elif there[name] != type:
+            lake.alter_type(cursor, id, name, type)
+
+
+def _make_room(staged: Staged, what: Publication, target: exp.Table) -> Sequence[exp.Expr]:
+    statements: list[exp.Expr] = []
+    if what.window is not None:
+        name, low, high = what.window
+        # dates count whole days: the upper end is included whatever its time of day
+        day = exp.cast(column(name), "DATE")
+        inside = exp.Between(
+            this=day, low=exp.cast(literal(low), "DATE"), high=exp.cast(literal(high), "DATE")
+        )
+        statements.append(exp.delete(target.copy()).where(inside))
+    elif (
+        what.replaced
+        and not what.anew
+        and "_source_file" in staged.hidden
+        and what.mode in ("append", "merge")
+    ):
+        files = [literal(one) for one in what.replaced]
+        statements.append(
+            exp.delete(target.copy()).where(exp.In(this=column("_source_file"), expressions=files))
+        )
+    return statements
+
+
+def _good_rows(
+    staged: Staged, what: Publication, columns: Mapping[str, str], source_row: exp.Expr | None
+) -> exp.Select:
+    values: dict[str, exp.Expr] = {
+        "_batch_id": exp.cast(literal(what.batch), "BIGINT"),
+        "_ingested_at": exp.cast(literal(what.at.isoformat()), "TIMESTAMPTZ"),
+    }
+    if source_row is not None:
+        values["_source_row"] = source_row
+    listed = [
+        exp.alias_(values[name].copy(), name, quoted=True) if name in values else column(name)
+        for name in columns
+    ]
+    return _from_stage(listed, staged, exp.not_(exp.paren(staged.bad)))
+
+
+def _from_stage(listed: Sequence[exp.Expr], staged: Staged, where: exp.Expr) -> exp.Select:
+    query = exp.select(*listed, copy=False).from_(exp.to_table(STAGE)).where(where)
+    return query.where(staged.kept.copy()) if staged.kept is not None else query
+
+
+def _make_room_in_quarantine(lake: Lake, cursor: duckdb.DuckDBPyConnection, what: Publication) -> None:
+    """Leave out the refused rows whose place the new ones take."""
+    id = quarantine_id(what.dataset.id)
+    if not (what.anew or what.replaced) or lake.columns(cursor, id) is None:
+        return
+    statement = exp.delete(table(id))
+    if not what.anew:
+        files = [literal(one) for one in what.replaced]
+        statement = statement.where(exp.In(this=column("_source_file"), expressions=files))
+    cursor.execute(statement.sql("duckdb"))
+
+
+def _quarantine(
+    lake: Lake,
+    cursor: duckdb.DuckDBPyConnection,
+    staged: Staged,
+    what: Publication,
+    source_row: exp.Expr | None,
+) -> None:
+    id = quarantine_id(what.dataset.id)
+    columns = {**dict.fromkeys(staged.columns, "VARCHAR"), **QUARANTINE_COLUMNS}
+    there = lake.columns(cursor, id)
+    if there is None:
+        lake.create_table(
+            cursor, id, columns, comment=f"rows that {what.dataset.id} refused, with the reason"
+        )
+    else:
+        for name, type in columns.items():
+            if name not in there:
+                lake.add_column(cursor, id, name, type)
+    values: dict[str, exp.Expr] = {
+        "_violations": reasons(staged.checks, staged.surplus),
+        "_source_file": column("_source_file") if "_source_file" in staged.hidden else exp.Null(),
+        "_source_row": source_row.copy() if source_row is not None else exp.Null(),
+        "_batch_id": literal(what.batch),
+        "_run_id": literal(what.run_id),
+        "_quarantined_at": exp.cast(literal(what.at.isoformat()), "TIMESTAMPTZ"),
+    }
+    listed = [exp.alias_(shown_value(name, staged), name, quoted=True) for name in staged.columns]
+    listed += [exp.alias_(exp.cast(values[n], t), n, quoted=True) for n, t in QUARANTINE_COLUMNS.items()]
+    rows = _from_stage(listed, staged, staged.bad)
+    into = exp.Schema(this=table(id), expressions=[identifier(name) for name in columns])
+    cursor.execute(exp.Insert(this=into, expression=rows).sql("duckdb"))
+
+
+def shown_value(name: str, staged: Staged) -> exp.Expr:
+    """Return the value as it came, as text: the original where it did not convert, else the value as text."""
+    value: exp.Expr = exp.cast(column(name), "VARCHAR")
+    if FAILED not in staged.hidden:
+        return value
+    path = exp.JSONPath(expressions=[exp.JSONPathRoot(), exp.JSONPathKey(this=name)])
+    original = exp.paren(exp.JSONExtractScalar(this=column(FAILED), expression=path))
+    return exp.Coalesce(this=original, expressions=[value])
+
+
+def positions_text(rebuilt: int, inputs: Mapping[str, Any]) -> str:
+    """Return the text that a checkpoint keeps: what was read, and the last batch that replaced all rows."""
+    return msgspec.json.encode({"rebuilt": rebuilt, "inputs": inputs}).decode()

@@ -1,0 +1,74 @@
+"""The opened parts that every task of a run shares."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lakewright.catalog.outbox import Outbox
+from lakewright.engine.session import Session
+from lakewright.lake import Checkpoint, Lake
+from lakewright.lake.raw import RawStore
+from lakewright.spec.project import Project
+from lakewright.state import State
+
+__all__ = ["Services"]
+
+
+@dataclass
+class Services:
+    """State, engine and lake of one opened project.
+
+    ``resolve`` turns a ``${secret:…}`` reference into its value, late and never logged.
+    ``checkpoints`` holds the newest checkpoint of each dataset; :meth:`advance` keeps it right
+    while a run goes on, so that the lake is asked once.
+    """
+
+    project: Project
+    state: State
+    session: Session
+    lake: Lake
+    store: RawStore
+    resolve: Callable[[str], str]
+    redact: Callable[[str], str]
+    outbox: Outbox
+    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return Path(self.project.root)
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of jobs and datasets in lineage events."""
+        return self.project.file.lineage.namespace or f"lakewright.{self.project.file.name}"
+
+    def location(self, id: str) -> str:
+        """Return the address of a dataset's files, without secrets."""
+        base = self.project.file.lake.path
+        zone, _, name = id.partition(".")
+        if zone == "raw":
+            return f"{self.store.root}/{self.project.raw[id]}/{name}"
+        prefix = base.rstrip("/") if "://" in base else (self.root / base).resolve().as_uri()
+        return f"{prefix}/tables/{zone}/{name}"
+
+    def refresh(self) -> None:
+        """Read the newest checkpoints from the lake."""
+        with self.session.cursor() as cursor:
+            found = self.lake.latest_checkpoints(cursor)
+        with self._lock:
+            self.checkpoints = found
+
+    def advance(self, checkpoint: Checkpoint) -> None:
+        """Note a checkpoint that was just committed."""
+        with self._lock:
+            self.checkpoints[checkpoint.dataset] = checkpoint
+
+    def seen(self, dataset: str) -> Checkpoint | None:
+        """The newest checkpoint of *dataset*, if it was ever built."""
+        with self._lock:
+            return self.checkpoints.get(dataset)

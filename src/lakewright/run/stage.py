@@ -1,0 +1,206 @@
+"""Stage a dataset's rows once: steps, casts and checks in one statement, then narrow passes by row number.
+
+The stage is a temporary table, private to one cursor, in reading order: its ``rowid`` is the
+place of a row. Passes that need keys only (duplicates) read keys and ``rowid``, never whole rows:
+on ten million rows a window over whole rows runs out of memory where this does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from lakewright.run.functions import call, load_function
+from lakewright.run.inputs import Input, describe
+from lakewright.spec.dataset import Dataset
+from lakewright.spec.steps import PythonStep
+from lakewright.sql.checks import (
+    Check,
+    audit_query,
+    compile_checks,
+    quarantines,
+    surplus_query,
+    violation_columns,
+)
+from lakewright.sql.names import hidden, identifier
+from lakewright.sql.steps import Compiled, Dedupe, compile_steps, losers_query, segments
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from lakewright.spec.base import Severity
+
+__all__ = ["STAGE", "Staged", "drop_stage", "stage"]
+
+#: The temporary table of staged rows; the others list rows of it by ``rid``.
+STAGE = "_stage"
+_LOSERS = "_stage_losers"
+_SURPLUS = "_stage_surplus"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What is in the stage. ``columns`` are the dataset's own, in order, name → DuckDB type.
+
+    ``kept`` is the condition on a staged row that a deduplication does not leave it out;
+    ``deduplicated`` counts the ones that it does. ``surplus`` gives the table of rows that a key
+    is one too many for, by check id. ``audit`` is the one row of the audit query, by column name.
+    """
+
+    columns: dict[str, str]
+    hidden: frozenset[str]
+    checks: tuple[Check, ...]
+    one_to_one: bool
+    rows: int
+    deduplicated: int
+    kept: exp.Expr | None
+    surplus: Mapping[str, exp.Table] = field(default_factory=dict)
+    audit: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def bad(self) -> exp.Expr:
+        """The condition on a staged row that it may not be published."""
+        return quarantines(self.checks, self.surplus)
+
+
+def stage(
+    cursor: duckdb.DuckDBPyConnection,
+    dataset: Dataset,
+    given: Input,
+    *,
+    on_violation: Severity,
+    relations: Callable[[str], exp.Table],
+    target: exp.Table | None,
+    now: datetime,
+    root: Path,
+    where: Callable[[Mapping[str, str]], exp.Expr | None] = lambda _: None,
+) -> Staged:
+    """Stage the rows of *given* and audit them.
+
+    *relations* gives the table of a dataset that a check refers to; *target* is the dataset's own
+    table where a key must also be new to what is there (append). *where*, given the output's
+    columns, limits the rows (a backfill). Raises coded errors for steps, casts or checks that do
+    not fit the columns.
+    """
+    compiled, one_to_one = _compile(cursor, dataset, given, root)
+    every = describe(cursor, compiled.query)
+    columns = {name: type for name, type in every.items() if not hidden(name)}
+    checks = compile_checks(
+        dataset,
+        columns,
+        on_violation=on_violation,
+        casts=compiled.casts,
+        relations=relations,
+        now=now,
+        received=[name for name in given.columns if not hidden(name)],
+    )
+    source = compiled.query.subquery("_rows", copy=False)
+    select = exp.select(exp.Star(), *violation_columns(checks)).from_(source)
+    limit = where(columns)
+    if limit is not None:
+        select = select.where(limit)
+        one_to_one = False
+    drop_stage(cursor)
+    cursor.execute(f"CREATE TEMP TABLE {STAGE} AS {select.sql('duckdb')}")
+    rows = _count(cursor, STAGE)
+    lost = _find_losers(cursor, compiled.dedupe, columns)
+    kept = _not_in(_LOSERS) if lost else None
+    surplus = _find_surplus(cursor, checks, compiled.dedupe, kept, target)
+    audit = audit_query(checks, exp.to_table(STAGE), staged=True, where=kept, surplus=surplus)
+    result = cursor.execute(audit.sql("duckdb"))
+    names = [str(one[0]) for one in result.description or ()]
+    row = result.fetchone() or ()
+    return Staged(
+        columns=columns,
+        hidden=frozenset(name for name in every if hidden(name)),
+        checks=checks,
+        one_to_one=one_to_one,
+        rows=rows,
+        deduplicated=lost,
+        kept=kept,
+        surplus=surplus,
+        audit=dict(zip(names, row, strict=True)),
+    )
+
+
+def drop_stage(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Free what :func:`stage` made."""
+    names = cursor.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'temp' AND starts_with(table_name, ?)",
+        [STAGE],
+    ).fetchall()
+    for (name,) in names:
+        cursor.execute(f"DROP TABLE temp.{identifier(name).sql('duckdb')}")
+
+
+def _compile(
+    cursor: duckdb.DuckDBPyConnection, dataset: Dataset, given: Input, root: Path
+) -> tuple[Compiled, bool]:
+    """Fuse the steps into one query; a Python step ends what can be fused, so its input runs before it."""
+    contract = dataset.file.columns
+    query, columns = given.query, given.columns
+    one_to_one = True
+    parts = segments(dataset.file.steps)
+    for number, part in enumerate(parts):
+        if isinstance(part, PythonStep):
+            table = cursor.execute(query.sql("duckdb")).to_arrow_table()
+            result = call(load_function(root, part.function, dataset.path), {"rows": table}, dataset.path)
+            name = f"_python_{number}"
+            cursor.register(name, result)
+            query = exp.select(exp.Star()).from_(exp.to_table(name))
+            columns = describe(cursor, query)
+            one_to_one = False
+            continue
+        last = number == len(parts) - 1
+        compiled = compile_steps(query, columns, part, contract, path=dataset.path, final=last)
+        one_to_one = one_to_one and compiled.one_to_one
+        if last:
+            return compiled, one_to_one
+        # what follows is Python, which wants whole rows: the deduplication happens now
+        query = compiled.deduplicated()
+        columns = describe(cursor, query)
+    return compile_steps(query, columns, (), contract, path=dataset.path), one_to_one
+
+
+def _find_losers(cursor: duckdb.DuckDBPyConnection, dedupe: Dedupe | None, columns: Mapping[str, str]) -> int:
+    if dedupe is None:
+        return 0
+    query = losers_query(dedupe, exp.to_table(STAGE), columns)
+    cursor.execute(f"CREATE TEMP TABLE {_LOSERS} AS {query.sql('duckdb')}")
+    return _count(cursor, _LOSERS)
+
+
+def _find_surplus(
+    cursor: duckdb.DuckDBPyConnection,
+    checks: tuple[Check, ...],
+    dedupe: Dedupe | None,
+    kept: exp.Expr | None,
+    target: exp.Table | None,
+) -> dict[str, exp.Table]:
+    found: dict[str, exp.Table] = {}
+    worse = quarantines(checks)
+    for number, check in enumerate(one for one in checks if one.scope == "key"):
+        settled = dedupe is not None and dedupe.keys and set(dedupe.keys) <= set(check.columns)
+        if settled and target is None:
+            continue  # one row per key is what the deduplication left
+        name = f"{_SURPLUS}_{number}"
+        query = surplus_query(check, exp.to_table(STAGE), target, where=kept, worse=worse)
+        cursor.execute(f"CREATE TEMP TABLE {name} AS {query.sql('duckdb')}")
+        if _count(cursor, name):
+            found[check.id] = exp.to_table(name)
+    return found
+
+
+def _not_in(name: str) -> exp.Expr:
+    rows = exp.select("rid").from_(exp.to_table(name))
+    return exp.not_(exp.In(this=exp.column("rowid"), query=rows.subquery(copy=False)))
+
+
+def _count(cursor: duckdb.DuckDBPyConnection, name: str) -> int:
+    row = cursor.execute(f"SELECT count(*) FROM {name}").fetchone()
+    return int(row[0]) if row else 0

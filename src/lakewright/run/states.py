@@ -1,0 +1,69 @@
+"""What is there now, in the form that planning wants: raw datasets, tables, definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from lakewright.plan.fingerprint import fingerprint
+from lakewright.plan.tasks import Batch, DatasetState, UpstreamState
+from lakewright.run.build import dataset_state, upstream_state
+from lakewright.sources.manifest import raw_files
+
+if TYPE_CHECKING:
+    from lakewright.run.services import Services
+    from lakewright.state import State
+
+__all__ = ["built_states", "fingerprints", "raw_states", "upstream_states"]
+
+
+def raw_states(state: State) -> dict[str, UpstreamState]:
+    """Return what the manifest holds of each raw dataset, from one query."""
+    table = raw_files
+    query = sa.select(
+        table.c.dataset,
+        table.c.batch,
+        sa.func.sum(table.c.rows),
+        sa.func.count(),
+        sa.func.sum(table.c.size),
+    ).group_by(table.c.dataset, table.c.batch)
+    with state.begin(table) as connection:
+        rows = connection.execute(query.order_by(table.c.dataset, table.c.batch)).all()
+    batches: dict[str, list[Batch]] = {}
+    for dataset, number, count, files, size in rows:
+        batches.setdefault(dataset, []).append(Batch(int(number), int(count), int(files), int(size)))
+    return {
+        id: UpstreamState(
+            position=found[-1].number,
+            rows=sum(one.rows or 0 for one in found),
+            files=sum(one.files or 0 for one in found),
+            bytes=sum(one.bytes or 0 for one in found),
+            batches=tuple(found),
+        )
+        for id, found in batches.items()
+    }
+
+
+def upstream_states(services: Services) -> dict[str, UpstreamState]:
+    """Return what each raw dataset and each table holds now."""
+    tables = {id: upstream_state(one) for id, one in services.checkpoints.items()}
+    return {**tables, **raw_states(services.state)}
+
+
+def built_states(services: Services) -> dict[str, DatasetState]:
+    """Return the last build of each dataset that was ever built."""
+    found = {id: dataset_state(one) for id, one in services.checkpoints.items()}
+    return {id: one for id, one in found.items() if one is not None}
+
+
+def fingerprints(services: Services, ids: Iterable[str]) -> dict[str, str]:
+    """Return the fingerprint of each dataset of *ids* that is a table."""
+    project = services.project
+    default = project.file.defaults.on_violation
+    return {
+        id: fingerprint(project.datasets[id], on_violation=default, root=services.root)
+        for id in ids
+        if id in project.datasets
+    }

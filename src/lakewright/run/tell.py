@@ -1,0 +1,212 @@
+"""Tell catalog, schema versions and lineage what a task did. Never in the way of the task itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from lakewright.catalog import entries, openlineage, schemas
+from lakewright.catalog.openlineage import Input, Job, Output, Parent, run_event, run_uuid
+from lakewright.errors import LakewrightError
+from lakewright.lake.protocol import TableInfo
+from lakewright.observe import TaskLog
+from lakewright.quality.gate import Verdict
+from lakewright.run.record import load_findings
+from lakewright.spec.dataset import Dataset
+from lakewright.sql.lineage import Lineage, lineage
+from lakewright.sql.names import hidden
+from lakewright.state import now
+
+if TYPE_CHECKING:
+    from lakewright.run.build import Built
+    from lakewright.run.ingest import Ingested
+    from lakewright.run.services import Services
+
+__all__ = ["tell_built", "tell_event", "tell_failed", "tell_ingested", "tell_run"]
+
+_log = TaskLog("lakewright.lineage")
+
+
+def tell_run(services: Services, kind: openlineage.Kind, run_id: str, error: str = "") -> None:
+    """Send the event of the whole run: START, COMPLETE, FAIL or ABORT."""
+    job = Job(services.namespace, services.project.file.name, "RUN", services.project.file.description)
+    _emit(services, run_event(kind, at=now(), run_id=run_uuid(run_id), job=job, error=error))
+
+
+def tell_event(services: Services, kind: openlineage.Kind, id: str, run_id: str, error: str = "") -> None:
+    """Send the event of a task: START, FAIL or ABORT."""
+    _emit(services, _event(services, kind, id, run_id, now(), error=error))
+
+
+def tell_failed(services: Services, id: str, run_id: str, error: BaseException) -> None:
+    """Send the event of a task that failed, with its message and without secrets."""
+    text = error.problem.message if isinstance(error, LakewrightError) else type(error).__name__
+    tell_event(services, "FAIL", id, run_id, services.redact(text))
+
+
+def tell_built(
+    services: Services, dataset: Dataset, reads: tuple[str, ...], built: Built, run_id: str
+) -> None:
+    """Note what a build published: schema version, catalog entry, lineage of its columns; send its event."""
+    try:
+        columns = {name: type for name, type in built.columns.items() if not hidden(name)}
+        fields = schemas.fields_of(columns, dataset.file.columns)
+        version = schemas.record(
+            services.state,
+            dataset.id,
+            fields,
+            run_id=run_id,
+            mode=dataset.file.compatibility,
+            at=built.at,
+        )
+        traced = _lineage(services, dataset, reads)
+        table = _table(services, dataset.id)
+        facts = entries.Facts(
+            columns=columns,
+            location=services.location(dataset.id),
+            format=services.lake.kind,
+            score=built.verdict.score,
+            rows=table.rows if table else None,
+            bytes=table.bytes if table else None,
+            files=table.files if table else None,
+            schema_version=version.version,
+            batch=built.batch,
+            run_id=run_id,
+            updated=built.at,
+        )
+        entries.publish(services.state, services.project, dataset.id, facts, inputs=reads, lineage=traced)
+        if services.outbox.wanted:
+            output = _output(services, dataset, built, traced, facts, run_id)
+            inputs = [
+                Input(id, uri=services.location(id), version=str(built.positions[id].batch))
+                for id in reads
+                if id in built.positions
+            ]
+            event = _event(services, "COMPLETE", dataset.id, run_id, now(), inputs=inputs, outputs=[output])
+            _emit(services, event)
+    except Exception as error:  # the data is published; what is told about it must not undo that
+        _log.error(f"the catalog could not be told about {dataset.id}", error=error)
+
+
+def tell_ingested(services: Services, id: str, taken: Ingested, run_id: str, batch: int) -> None:
+    """Note what was taken into raw: the catalog's entry of the raw dataset, and the event."""
+    try:
+        at = now()
+        facts = entries.Facts(
+            columns=taken.columns,
+            location=services.location(id),
+            format="files",
+            rows=taken.total_rows,
+            bytes=taken.total_bytes,
+            files=taken.total_files,
+            batch=batch,
+            run_id=run_id,
+            updated=at,
+        )
+        entries.publish(services.state, services.project, id, facts)
+        if services.outbox.wanted:
+            output = Output(
+                id,
+                columns=taken.columns,
+                uri=services.location(id),
+                version=str(batch),
+                kind="FILE",
+                rows=taken.rows,
+                bytes=taken.bytes,
+                files=taken.files,
+            )
+            _emit(services, _event(services, "COMPLETE", id, run_id, at, outputs=[output]))
+    except Exception as error:  # the files are in raw
+        _log.error(f"the catalog could not be told about {id}", error=error)
+
+
+def _lineage(services: Services, dataset: Dataset, reads: tuple[str, ...]) -> Lineage:
+    known = {
+        one.dataset: {column.name: column.type for column in one.columns if column.type}
+        for one in entries.entries(services.state)
+        if one.dataset in reads and one.updated is not None
+    }
+    return lineage(dataset, known)
+
+
+def _table(services: Services, id: str) -> TableInfo | None:
+    with services.session.cursor() as cursor:
+        return next((one for one in services.lake.tables(cursor) if one.id == id), None)
+
+
+def _output(
+    services: Services,
+    dataset: Dataset,
+    built: Built,
+    traced: Lineage,
+    facts: entries.Facts,
+    run_id: str,
+) -> Output:
+    file = dataset.file
+    findings = load_findings(services.state, run_id).get(dataset.id)
+    verdict: Verdict = built.verdict
+    return Output(
+        dataset.id,
+        columns=facts.columns,
+        descriptions={name: rules.description for name, rules in file.columns.items() if rules.description},
+        description=file.description,
+        owner=file.owner or services.project.file.defaults.owner,
+        tags=file.tags,
+        column_tags={name: rules.tags for name, rules in file.columns.items() if rules.tags},
+        uri=services.location(dataset.id),
+        version=str(built.batch),
+        storage=services.lake.kind,
+        lineage=traced,
+        rows=built.rows,
+        bytes=facts.bytes,
+        files=facts.files,
+        checks=verdict.results,
+        profile=findings.profile.columns if findings else (),
+        profiled_rows=findings.profile.rows if findings else None,
+    )
+
+
+def _event(
+    services: Services,
+    kind: openlineage.Kind,
+    id: str,
+    run_id: str,
+    at: datetime,
+    *,
+    inputs: list[Input] | None = None,
+    outputs: list[Output] | None = None,
+    error: str = "",
+) -> openlineage.Event:
+    project = services.project
+    dataset = project.datasets.get(id)
+    name = f"{project.file.name}.{id}"
+    job = (
+        Job(
+            services.namespace,
+            name,
+            "BUILD",
+            dataset.file.description,
+            dataset.file.owner or project.file.defaults.owner,
+            dataset.file.tags,
+            dataset.sql,
+        )
+        if dataset
+        else Job(services.namespace, name, "INGEST")
+    )
+    return run_event(
+        kind,
+        at=at,
+        run_id=run_uuid(run_id, id),
+        job=job,
+        inputs=inputs or (),
+        outputs=outputs or (),
+        parent=Parent(services.namespace, project.file.name, run_uuid(run_id)),
+        error=error,
+    )
+
+
+def _emit(services: Services, event: openlineage.Event) -> None:
+    try:
+        services.outbox.emit(event)
+    except Exception as error:
+        _log.error("a lineage event could not be sent", error=error)

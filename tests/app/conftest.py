@@ -1,0 +1,42 @@
+"""Fixtures of the verbs' tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from shop_folder import ORDERS, Folder
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Folder:
+    """A project with one source, one processed and one curated dataset, and one file that is not taken yet."""
+    folder = Folder(tmp_path / "shop")
+    folder.write("lakewright.yaml", "name: shop\n")
+    folder.write(
+        "sources/files.yaml",
+        """
+        kind: files
+        path: in
+        datasets:
+          orders: {files: "orders*.csv", format: csv, options: {delimiter: ",", header: true}}
+        """,
+    )
+    folder.write("datasets/processed/orders.yaml", ORDERS)
+    folder.write(
+        "datasets/curated/daily.sql",
+        "select day, count(*) as orders, sum(amount) as amount from processed.orders group by day\n",
+    )
+    folder.write(
+        "in/orders-1.csv",
+        """
+        order_id,day,amount,status
+        1,2024-01-01,10.50,new
+        2,2024-01-01,20.00,paid
+        3,2024-02-30,5.00,new
+        4,2024-02-01,-1.00,new
+        5,2024-02-01,7.25,lost
+        6,2024-02-02,1.00,paid
+        """,
+    )
+    return folder
