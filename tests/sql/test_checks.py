@@ -363,3 +363,17 @@ def test_everything_wrong_is_said_at_once_with_the_nearest_name() -> None:
         compiled(spec, {"a": "INTEGER", "quantity": "INTEGER"})
     assert sorted(one.code for one in caught.value.problems) == ["LW501", "LW502", "LW502", "LW502"]
     assert str(caught.value).count("did you mean 'quantity'?") == 2
+
+
+def test_the_measure_of_a_personal_column_is_not_for_showing() -> None:
+    spec = dataset(
+        columns={"born": Column(pii="birth date"), "n": Column()},
+        expect=(
+            Statistic(sql="max(BORN)"),
+            Fresh(column="born", within="9d"),
+            Statistic(sql="sum(n)"),
+            RowCount(min=1),
+        ),
+    )
+    checks = compiled(spec, {"born": "DATE", "n": "INTEGER"})
+    assert [one.private for one in checks] == [True, True, False, False]

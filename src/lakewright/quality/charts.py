@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
-import pygal  # type: ignore[import-untyped]
 
 __all__ = ["bars", "line", "sparkline"]
 
@@ -40,7 +39,7 @@ def line(
     """
     names = [name for name, *_ in points]
     every = max(1, -(-len(names) // 8))
-    chart = pygal.Line(
+    chart = _pygal().Line(
         **_settings(width, height),
         truncate_label=-1,
         range=(low, high),
@@ -64,16 +63,23 @@ def line(
 def sparkline(values: Sequence[float], *, low: float, high: float, label: str) -> str:
     """Return a line as small as a word, without axes."""
     shown = list(values) if len(values) > 1 else list(values) * 2
-    chart = pygal.Line(**_settings(110, 28), **_BARE, range=(low, high), show_dots=False)
+    chart = _pygal().Line(**_settings(110, 28), **_BARE, range=(low, high), show_dots=False)
     chart.add(label, shown)
     return _inline(chart, label, small=True)
 
 
 def bars(counts: Sequence[tuple[str, int]], *, label: str, width: int = 220, height: int = 44) -> str:
     """Return small bars of (name, count), without axes; names and counts show when pointed at."""
-    chart = pygal.Bar(**_settings(width, height), **_BARE, spacing=1, include_x_axis=True)
+    chart = _pygal().Bar(**_settings(width, height), **_BARE, spacing=1, include_x_axis=True)
     chart.add(label, [{"value": count, "label": name} for name, count in counts])
     return _inline(chart, label, small=True)
+
+
+def _pygal() -> Any:
+    # only a run that writes a report pays for it
+    import pygal  # type: ignore[import-untyped]
+
+    return pygal
 
 
 def _settings(width: int, height: int) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -66,6 +66,7 @@ class _Column:
     group: Group
     floats: bool = False
     whole: bool = False
+    private: bool = False
     found: dict[str, Any] = field(default_factory=dict)
 
     def projected(self) -> str:
@@ -92,7 +93,7 @@ class _Column:
     @property
     def tops(self) -> bool:
         """Whether its most frequent values say something."""
-        return self.group in ("number", "time", "boolean", "text", "other")
+        return not self.private and self.group in ("number", "time", "boolean", "text", "other")
 
     @property
     def native(self) -> bool:
@@ -106,16 +107,22 @@ def profile(
     columns: Mapping[str, str],
     *,
     sample: int | None = SAMPLE,
+    private: Collection[str] = (),
 ) -> Profile:
     """Return the profile of *relation* (a table or subquery) for *columns*, name → DuckDB type.
 
     Two statements: the first finds extremes and candidates, the second counts within them; wide
     tables take two for every 40 columns. With *sample*, larger tables have their quantiles, top
-    values and histograms taken from about that many rows.
+    values and histograms taken from about that many rows. Of the columns in *private* only counts and
+    lengths are taken, no values.
     """
     source = relation.sql(dialect="duckdb", comments=False)
     rows = int(_one(cursor, f"SELECT count(*) FROM {source}")[0])
-    made = [_column(index, name, kind) for index, (name, kind) in enumerate(columns.items())]
+    hidden = {name.lower() for name in private}
+    made = [
+        _column(index, name, kind, name.lower() in hidden)
+        for index, (name, kind) in enumerate(columns.items())
+    ]
     if not rows or not made:
         return Profile(rows, rows, tuple(_empty(one, rows) for one in made))
     part = source
@@ -176,9 +183,9 @@ def _one(cursor: duckdb.DuckDBPyConnection, statement: str) -> tuple[Any, ...]:
     return tuple(row) if row is not None else ()
 
 
-def _column(index: int, name: str, text: str) -> _Column:
+def _column(index: int, name: str, text: str, private: bool) -> _Column:
     kind = sql_type(text)
-    made = _Column(index, name, text, "other")
+    made = _Column(index, name, text, "other", private=private)
     if kind is not None:
         made.floats, made.whole = kind.this in _FLOATS, kind.this in _WHOLE
         made.group = next((group for group, types in _GROUPS.items() if kind.this in types), "other")
@@ -189,7 +196,9 @@ def _ask_extremes(one: _Column, whole: _Aggregates, sampled: _Aggregates) -> Non
     i, found = one.index, one.found
     whole.add(found, "values", f"count(v{i})")
     whole.add(found, "distinct", f"approx_count_distinct(v{i})")
-    if one.group in ("number", "time"):
+    if one.private:
+        pass
+    elif one.group in ("number", "time"):
         whole.add(found, "minimum", f"CAST(min(f{i}) AS VARCHAR)")
         whole.add(found, "maximum", f"CAST(max(f{i}) AS VARCHAR)")
         whole.add(found, "low", f"min(n{i})")

@@ -64,7 +64,7 @@ def _verdict(report: RunReport) -> str:
         words = "Nothing was checked in this run."
     elif stopped:
         words = f"{plural(stopped, 'dataset')} did not pass and {'was' if stopped == 1 else 'were'} not published."
-        words += f" {plural(look, 'more')[:-1] if look != 1 else '1 more'} deserve a look." if look else ""
+        words += f" {look} more deserve{'s' if look == 1 else ''} a look." if look else ""
     elif look:
         words = (
             f"All datasets are published. {plural(look, 'dataset')} deserve{'s' if look == 1 else ''} a look."

@@ -113,7 +113,6 @@ def _unusual(one: DatasetReport) -> str:
 def _checks(one: DatasetReport) -> str:
     if one.audit is None or not one.audit.verdict.results:
         return ""
-    pii = {name.lower() for name in one.pii}
     failed = [check for check in one.audit.verdict.results if not check.passed]
     passed = [check for check in one.audit.verdict.results if check.passed]
     failed.sort(key=lambda check: (check.severity == "warn", check.percent))
@@ -123,10 +122,10 @@ def _checks(one: DatasetReport) -> str:
     )
     parts = ["<h3>Checks</h3>"]
     if failed:
-        rows = "".join(_check(check, pii) for check in failed)
+        rows = "".join(_check(check) for check in failed)
         parts.append(f'<div class="scroll"><table>{head}<tbody>{rows}</tbody></table></div>')
     if passed:
-        rows = "".join(_check(check, pii) for check in passed)
+        rows = "".join(_check(check) for check in passed)
         words = f"{plural(len(passed), 'check')} passed"
         parts.append(
             f'<details><summary>{words}</summary><div class="scroll"><table class="tight">{head}'
@@ -135,7 +134,7 @@ def _checks(one: DatasetReport) -> str:
     return "\n".join(parts)
 
 
-def _check(check: CheckResult, pii: Collection[str]) -> str:
+def _check(check: CheckResult) -> str:
     if check.passed:
         state = pill("good", "Passed")
     else:
@@ -144,8 +143,7 @@ def _check(check: CheckResult, pii: Collection[str]) -> str:
             state = pill("look", "Warning")
     whole = check.scope == "dataset" and not check.observed.endswith("%")
     if whole:
-        hidden = any(name.lower() in pii for name in check.columns) and check.kind == "statistic"
-        held = f'<span class="soft">found</span> {MASK if hidden else esc(check.observed, 80)}'
+        held = f'<span class="soft">found</span> {esc(check.observed, 80)}'
     else:
         light = "" if not check.violations else "look" if check.passed or check.percent >= 95 else "stop"
         held = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from lakewright.quality.score import MASK
 from lakewright.sql.dialect import render
 from lakewright.sql.names import FAILED, column
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     import duckdb
 
 __all__ = ["MASK", "Sample", "mask", "sample_rows"]
-
-#: What stands in place of a personal value.
-MASK = "•••"
 
 _SHOWN = 200
 _LOOKED_AT = 5000

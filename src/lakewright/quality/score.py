@@ -12,7 +12,10 @@ from lakewright.spec.base import Severity
 from lakewright.sql.checks import Check
 from lakewright.sql.checks_audit import AUDIT_BAD, AUDIT_ROWS, audit_column
 
-__all__ = ["CheckResult", "results", "score"]
+__all__ = ["MASK", "CheckResult", "results", "score"]
+
+#: What stands in place of a personal value.
+MASK = "•••"
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def _result(check: Check, rows: int, value: Any) -> CheckResult:
         passed = rows - violations >= check.mostly * rows - 1e-9 * max(rows, 1)
         return _made(check, rows, violations, percent, f"{percent:.2f} %", passed)
     passed = _within(check, rows, value)
-    return _made(check, rows, 0 if passed else rows, 100.0 if passed else 0.0, _text(value), passed)
+    return _made(check, rows, 0 if passed else rows, 100.0 if passed else 0.0, _text(check, value), passed)
 
 
 def _made(
@@ -95,10 +98,15 @@ def _within(check: Check, rows: int, value: Any) -> bool:
         return False
     if value != value:  # not a number lies in no range
         return False
-    low, high = check.minimum, check.maximum
     return not (
-        (isinstance(low, int | float) and value < low) or (isinstance(high, int | float) and value > high)
+        (isinstance(check.minimum, int | float) and value < _bound(check.minimum, value))
+        or (isinstance(check.maximum, int | float) and value > _bound(check.maximum, value))
     )
+
+
+def _bound(bound: int | float, value: int | float | Decimal) -> int | float | Decimal:
+    # 0.1 is written in a project as a decimal, and its nearest binary number lies above it
+    return Decimal(repr(bound)) if isinstance(value, Decimal) else bound
 
 
 def _no_older(newest: Any, limit: datetime) -> bool:
@@ -111,9 +119,11 @@ def _no_older(newest: Any, limit: datetime) -> bool:
     return False
 
 
-def _text(value: Any) -> str:
+def _text(check: Check, value: Any) -> str:
     if value is None:
         return "no value"
+    if check.private:
+        return MASK
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, datetime):

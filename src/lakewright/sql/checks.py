@@ -68,7 +68,14 @@ def compile_checks(
     )
     if problems:
         raise ProjectError(problems)
-    return _distinct(found)
+    personal = {name.lower() for name, rules in dataset.file.columns.items() if rules.pii}
+    return _distinct([_guarded(check, personal) for check in found])
+
+
+def _guarded(check: Check, personal: Collection[str]) -> Check:
+    """Mark a check whose measure is a value of a personal column, such as its maximum."""
+    shows = check.kind in ("statistic", "fresh") and any(name.lower() in personal for name in check.columns)
+    return replace(check, private=True) if shows else check
 
 
 def _distinct(checks: Sequence[Check]) -> tuple[Check, ...]:

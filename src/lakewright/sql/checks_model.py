@@ -31,6 +31,8 @@ class Check:
     * ``dataset``: ``measure`` is an aggregate over the rows, judged by ``minimum`` and ``maximum``
       (inclusive); or, with ``mostly``, ``violated`` is counted and at least that share of the rows
       must not break it.
+
+    ``private``: the measure may be a personal value, so it is judged but not shown or kept.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Check:
     minimum: float | int | datetime | None = None
     maximum: float | int | None = None
     mostly: float | None = None
+    private: bool = False
 
 
 def row_checks(checks: tuple[Check, ...]) -> tuple[Check, ...]:
