@@ -17,8 +17,7 @@ from lakewright.lake.raw import open_raw
 from lakewright.observe import Redactor, TaskLog
 from lakewright.plan.check import check_queries
 from lakewright.plan.graph import Graph, check_graph
-from lakewright.project import check as check_references
-from lakewright.project import find, load, resolve_secret
+from lakewright.project import find, load, problems, resolve_secret
 from lakewright.project.environment import log_level
 from lakewright.run.journal import Journal
 from lakewright.run.services import Services
@@ -44,12 +43,14 @@ class Platform:
     @classmethod
     def open(cls, start: Path | str = ".", target: str | None = None) -> Platform:
         """Find, load and check the project at or above *start*. Raises ProjectError with every problem."""
-        project = load(find(Path(start)), target=target)
-        problems = list(
-            dict.fromkeys([*check_references(project), *check_queries(project), *check_graph(project)])
-        )
-        if problems:
-            raise ProjectError(problems)
+        root = find(Path(start))
+        found = problems(root, target)
+        if not found:
+            project = load(root, target=target)
+            # the graph repeats what the checks of references found, in the same words
+            found = list(dict.fromkeys([*check_queries(project), *check_graph(project)]))
+        if found:
+            raise ProjectError(found)
         return cls(project)
 
     def resolve(self, value: str) -> str:
