@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import msgspec
 
 from lakewright.errors import RunError
 from lakewright.lake.raw import RawStore
 from lakewright.sources.discover import Found, discover
 from lakewright.sources.drift import Drift, drift, refuse, schema_of
 from lakewright.sources.inspect import Inspected, inspect
-from lakewright.sources.manifest import Part, RawFile, current_files, last_batch, record
+from lakewright.sources.manifest import Change, Part, RawFile, current_files, last_batch, record
 from lakewright.sources.outcome import Outcome, Piece, Reject, reject_table
 from lakewright.sources.staging import Staged, copy
 from lakewright.spec.project import S3
@@ -28,7 +29,7 @@ from lakewright.state import State, now
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Taken", "discover", "pending", "rejects_of", "take"]
+__all__ = ["Taken", "discover", "manifest_entry", "pending", "rejects_of", "take"]
 
 #: Endings of readable copies, by format; ``~`` keeps them apart from names that sources give.
 _READABLE = {"csv": "~.csv", "ndjson": "~.ndjson", "parquet": "~.parquet", "avro": "~.avro"}
@@ -217,64 +218,89 @@ def _same(staged: Staged, known: Mapping[str, RawFile]) -> bool:
 
 def _describe(work: _Work, one: Inspected) -> tuple[RawFile, list[tuple[str, str, Reject]]]:
     """Return the manifest entry of an inspected file and its rejects (path, name for people, reject)."""
-    staged = one.staged
-    old = work.known.get(staged.found.path)
+    path = one.staged.found.path
+    old = work.known.get(path)
     version = old.version + 1 if old else 1
     day = f"year={work.at.year}/month={work.at.month}/day={work.at.day}"
     folder = f"{work.source}/{work.name}/{day}" + (f"/_v{version}" if version > 1 else "")
-    raw_path = f"{folder}/{staged.found.path}"
-    path = staged.found.path
-    parts: list[Part] = []
-    rejects: list[tuple[str, str, Reject]] = []
+    raw_path = f"{folder}/{path}"
+    entry = manifest_entry(work.dataset, one, lambda piece, outcome: _place(work, raw_path, piece, outcome))
+    change: Change = "new" if old is None else "grown" if one.staged.grown else "changed"
+    entry = msgspec.structs.replace(
+        entry,
+        batch=work.batch,
+        version=version,
+        raw_path=raw_path,
+        change=change,
+        taken_at=work.at,
+        run_id=work.run_id,
+    )
+    return entry, _rejects(one)
+
+
+def manifest_entry(dataset: str, one: Inspected, place: Callable[[Piece, Outcome], str]) -> RawFile:
+    """Return what the manifest says of an inspected file; *place* tells where each piece is read from."""
+    staged = one.staged
+    parts = []
+    for piece, outcome in one.pieces if not one.unreadable else ():
+        if outcome.unreadable:
+            continue
+        path = place(piece, outcome)
+        options = dict(outcome.options)
+        if piece.packed != "none" and outcome.local is None and not path.startswith("/"):
+            options["compression"] = piece.packed
+        parts.append(
+            Part(
+                path,
+                outcome.format,
+                outcome.columns,
+                outcome.rows,
+                options,
+                len(outcome.rejects),
+                piece.member,
+            )
+        )
+    return RawFile(
+        dataset=dataset,
+        batch=0,
+        path=staged.found.path,
+        version=1,
+        size=staged.size,
+        hash=staged.hash,
+        modified=staged.modified,
+        rows=sum(part.rows for part in parts),
+        rejected=len(_rejects(one)),
+        raw_path=staged.found.path,
+        format=one.format,
+        parts=tuple(parts),
+        change="new",
+        taken_at=staged.modified,
+        unreadable=one.unreadable,
+    )
+
+
+def _rejects(one: Inspected) -> list[tuple[str, str, Reject]]:
+    path = one.staged.found.path
     if one.unreadable:
-        rejects.append((path, path, Reject(None, one.unreadable)))
-    else:
-        for piece, outcome in one.pieces:
-            if outcome.unreadable:
-                rejects.append((path, piece.name, Reject(None, outcome.unreadable)))
-                continue
-            rejects += [(path, piece.name, reject) for reject in outcome.rejects]
-            parts.append(_part(work, raw_path, piece, outcome))
-    rejected = len(rejects)
-    return (
-        RawFile(
-            dataset=work.dataset,
-            batch=work.batch,
-            path=path,
-            version=version,
-            size=staged.size,
-            hash=staged.hash,
-            modified=staged.modified,
-            rows=sum(part.rows for part in parts),
-            rejected=rejected,
-            raw_path=raw_path,
-            format=one.format,
-            parts=tuple(parts),
-            change="new" if old is None else "grown" if staged.grown else "changed",
-            taken_at=work.at,
-            run_id=work.run_id,
-            unreadable=one.unreadable,
-        ),
-        rejects,
-    )
+        return [(path, path, Reject(None, one.unreadable))]
+    found = []
+    for piece, outcome in one.pieces:
+        lines = [Reject(None, outcome.unreadable)] if outcome.unreadable else outcome.rejects
+        found += [(path, piece.name, line) for line in lines]
+    return found
 
 
-def _part(work: _Work, raw_path: str, piece: Piece, outcome: Outcome) -> Part:
-    options = dict(outcome.options)
-    path = raw_path
-    if outcome.local is not None or (piece.derived and piece.packed == "none"):
-        path = f"_readable/{raw_path}" + (f"/{piece.member}" if piece.member else "")
-        path += _READABLE[outcome.format]
-        number = 0
-        while path in work.used:
-            number += 1
-            path = f"_readable/{raw_path}/{number}/{piece.member}{_READABLE[outcome.format]}"
-        work.used.add(path)
-    elif piece.packed != "none":
-        options["compression"] = piece.packed
-    return Part(
-        path, outcome.format, outcome.columns, outcome.rows, options, len(outcome.rejects), piece.member
-    )
+def _place(work: _Work, raw_path: str, piece: Piece, outcome: Outcome) -> str:
+    """Return where in the store a piece is read: the original, or a readable copy beside it."""
+    if outcome.local is None and (not piece.derived or piece.packed != "none"):
+        return raw_path
+    stem = f"_readable/{raw_path}" + (f"/{piece.member}" if piece.member else "")
+    path, number = stem + _READABLE[outcome.format], 0
+    while path in work.used:
+        number += 1
+        path = f"{stem}~{number}{_READABLE[outcome.format]}"
+    work.used.add(path)
+    return path
 
 
 def _publish(work: _Work, one: Inspected, file: RawFile) -> None:

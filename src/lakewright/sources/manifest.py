@@ -135,20 +135,16 @@ def current_files(state: State, dataset: str) -> dict[str, RawFile]:
 
 
 def replaced_since(state: State, dataset: str, after: int) -> tuple[str, ...]:
-    """Return the files whose rows a reader that stands at batch *after* holds in an older version.
+    """Return the ``_source_file`` values whose rows a reader that stands at batch *after* holds in an older version.
 
-    Such a reader removes the rows with these ``_source_file`` values in the transaction that adds
-    the new version's; merging by key or rebuilding needs no removal.
+    Such a reader removes those rows in the transaction that adds the new version's; merging by key
+    or rebuilding needs no removal.
     """
-    table = raw_files
-    query = (
-        sa.select(table.c.path)
-        .where(table.c.dataset == dataset, table.c.batch <= after, table.c.superseded_in > after)
-        .distinct()
-        .order_by(table.c.path)
-    )
-    with state.begin(table) as connection:
-        return tuple(connection.execute(query).scalars())
+    found: dict[str, None] = {}
+    for file in files_of(state, dataset, upto=after):
+        if file.superseded_in is not None:
+            found |= dict.fromkeys([file.path, *(f"{file.path}/{p.member}" for p in file.parts if p.member)])
+    return tuple(sorted(found))
 
 
 def last_batch(state: State, dataset: str) -> int:

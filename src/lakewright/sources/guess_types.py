@@ -1,0 +1,206 @@
+"""Guess what columns hold: counts of what their text could be, then the type a careful engineer would write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+
+from lakewright.sql.names import identifier, literal
+
+__all__ = ["Facts", "Guess", "facts_of", "guess"]
+
+#: A column is of a type when at least this share of its values is; the others then go to quarantine.
+_SHARE = 0.97
+
+#: Texts that people write where a value is missing.
+NULL_WORDS = ("na", "n/a", "null", "none", "nan", "\\n", "-", "--", "?", "#n/a", "(null)", "nil")
+
+_DATES: tuple[tuple[str, str], ...] = (
+    (r"^\d{1,2}/\d{1,2}/\d{4}$", "%d/%m/%Y"),
+    (r"^\d{1,2}/\d{1,2}/\d{4}$", "%m/%d/%Y"),
+    (r"^\d{1,2}-\d{1,2}-\d{4}$", "%d-%m-%Y"),
+    (r"^\d{1,2}-\d{1,2}-\d{4}$", "%m-%d-%Y"),
+    (r"^\d{1,2}\.\d{1,2}\.\d{4}$", "%d.%m.%Y"),
+    (r"^\d{4}/\d{1,2}/\d{1,2}$", "%Y/%m/%d"),
+    (r"^\d{4}\.\d{1,2}\.\d{1,2}$", "%Y.%m.%d"),
+    (r"^(19|20)\d{6}$", "%Y%m%d"),
+    (r"^\d{1,2}[- ][A-Za-z]{3}[- ]\d{4}$", "%d-%b-%Y"),
+    (r"^\d{1,2}[- ][A-Za-z]{3}[- ]\d{4}$", "%d %b %Y"),
+    (r"^[A-Za-z]{3} \d{1,2}, \d{4}$", "%b %d, %Y"),
+    (r"^\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}$", "%d/%m/%Y %H:%M"),
+    (r"^\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}$", "%m/%d/%Y %H:%M"),
+    (r"^\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}:\d{2}$", "%d/%m/%Y %H:%M:%S"),
+    (r"^\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}:\d{2}$", "%m/%d/%Y %H:%M:%S"),
+    (r"^\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}(:\d{2})? [AaPp][Mm]$", "%m/%d/%Y %I:%M:%S %p"),
+    (r"^\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d{2}(:\d{2})?$", "%d.%m.%Y %H:%M:%S"),
+)
+
+
+@dataclass(slots=True)
+class Facts:
+    """Counts over the text of one column; ``dates`` counts by strptime format. ``texts`` are a few values."""
+
+    rows: int = 0
+    filled: int = 0
+    distinct: int = 0
+    longest: int = 0
+    words: int = 0
+    integers: int = 0
+    zeros: int = 0
+    plus: int = 0
+    digits: int = 0
+    decimals: int = 0
+    scale: int = 0
+    whole: int = 0
+    floats: int = 0
+    truths: int = 0
+    iso_dates: int = 0
+    iso_times: int = 0
+    zoned: int = 0
+    clock: int = 0
+    uuids: int = 0
+    dates: dict[str, int] = field(default_factory=dict)
+    low: str = ""
+    high: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A SQL type, the format of dates that are not ISO, how many values do not convert, and why it was doubted."""
+
+    type: str
+    format: str | None = None
+    unconverted: int = 0
+    note: str = ""
+
+
+def facts_of(relation: str, columns: Sequence[str], cursor: duckdb.DuckDBPyConnection) -> dict[str, Facts]:
+    """Return the facts of the text *columns* of the table *relation*, fifty columns to a statement."""
+    result: dict[str, Facts] = {}
+    for start in range(0, len(columns), 50):
+        some = columns[start : start + 50]
+        parts: list[str] = ["count(*)"]
+        for name in some:
+            parts += _counts(f"trim(CAST({identifier(name).sql('duckdb')} AS VARCHAR))")
+        row = cursor.execute(f"SELECT {', '.join(parts)} FROM {relation}").fetchall()[0]  # noqa: S608
+        width = (len(parts) - 1) // len(some)
+        for place, name in enumerate(some):
+            values = row[1 + place * width : 1 + (place + 1) * width]
+            result[name] = _facts(row[0], values)
+    return result
+
+
+def guess(name: str, facts: Facts) -> Guess:
+    """Return the type for a column called *name*. What is doubtful stays text, with a note that says why."""
+    filled = facts.filled - facts.words
+    if filled <= 0:
+        return Guess("varchar", note="it has no value" if not facts.filled else "")
+    enough = max(filled * _SHARE, 1)
+    codes = facts.zeros or facts.plus
+    if facts.truths >= enough:
+        return Guess("boolean", unconverted=filled - facts.truths)
+    if facts.uuids == filled:
+        return Guess("uuid")
+    if facts.iso_dates >= enough:
+        return Guess("date", unconverted=filled - facts.iso_dates)
+    if facts.iso_dates + facts.iso_times >= enough and facts.iso_times:
+        kind = "timestamp with time zone" if facts.zoned * 2 >= facts.iso_times else "timestamp"
+        return Guess(kind, unconverted=filled - facts.iso_dates - facts.iso_times)
+    if facts.clock >= enough:
+        return Guess("time", unconverted=filled - facts.clock)
+    dated = _dated(name, facts, filled, enough)
+    if dated is not None:
+        return dated
+    if codes and facts.integers >= enough:
+        return Guess("varchar", note="it looks like a number, but has leading zeros or plus signs: a code")
+    if facts.integers >= enough:
+        return _integer(name, facts, filled)
+    if facts.integers + facts.decimals >= enough and not codes:
+        unconverted = filled - facts.integers - facts.decimals
+        whole = max(facts.whole, facts.digits if facts.digits <= 18 else facts.whole)
+        if facts.scale <= 6 and whole <= 18:
+            precision = min(max(whole + facts.scale + 2, 10), 38)
+            return Guess(f"decimal({precision},{facts.scale})", unconverted=unconverted)
+        return Guess("double", unconverted=unconverted)
+    if facts.floats >= enough and not codes:
+        return Guess("double", unconverted=filled - facts.floats)
+    return Guess("varchar")
+
+
+def _integer(name: str, facts: Facts, filled: int) -> Guess:
+    unconverted = filled - facts.integers
+    if facts.digits > 18:
+        return Guess("varchar", note="it looks like a number, but has more than 18 digits")
+    if facts.digits > 9 or re.search(r"(^|_|[a-z])(id|key|no|nr|number)$", name, re.IGNORECASE):
+        return Guess("bigint", unconverted=unconverted)
+    return Guess("integer", unconverted=unconverted)
+
+
+def _dated(name: str, facts: Facts, filled: int, enough: float) -> Guess | None:
+    fits = [form for form, count in facts.dates.items() if count >= enough]
+    if not fits:
+        return None
+    if fits == ["%Y%m%d"] and not re.search(r"date|day|datum|dt$|_on$|_at$", name, re.IGNORECASE):
+        return None
+    best = max(fits, key=lambda form: facts.dates[form])
+    other = best.translate(str.maketrans("dm", "md"))
+    if other != best and facts.dates.get(other, -1) == facts.dates[best]:
+        return Guess("varchar", note=f"dates as {best} or {other}: every value fits both, so say which")
+    kind = "timestamp" if "%H" in best or "%I" in best else "date"
+    return Guess(kind, best, filled - facts.dates[best])
+
+
+def _counts(text: str) -> list[str]:
+    def matching(pattern: str) -> str:
+        return f"count(*) FILTER (regexp_full_match({text}, {literal(pattern).sql('duckdb')}))"
+
+    words = ", ".join(literal(word).sql("duckdb") for word in NULL_WORDS)
+    number = r"[-+]?\d+"
+    digits = f"length(regexp_replace({text}, '^[-+]', ''))"
+    iso = r"\d{4}-\d{1,2}-\d{1,2}"
+    time = iso + r"[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s?(Z|[-+]\d{2}(:?\d{2})?)?"
+    fraction = f"regexp_full_match({text}, '[-+]?\\d*\\.\\d+')"
+    counts = [
+        f"count(*) FILTER ({text} <> '')",
+        f"count(DISTINCT {text}) FILTER ({text} <> '')",
+        f"coalesce(max(length({text})), 0)",
+        f"count(*) FILTER (lower({text}) IN ({words}))",
+        matching(number),
+        matching(r"[-+]?0\d+"),
+        matching(r"\+\d+"),
+        f"coalesce(max({digits}) FILTER (regexp_full_match({text}, '{number}')), 0)",
+        matching(r"[-+]?\d*\.\d+"),
+        f"coalesce(max(length(split_part({text}, '.', 2))) FILTER ({fraction}), 0)",
+        f"coalesce(max(length(ltrim(split_part({text}, '.', 1), '+-'))) FILTER ({fraction}), 0)",
+        f"count(*) FILTER (regexp_full_match({text}, '[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?'))",
+        f"count(*) FILTER (lower({text}) IN ('true', 'false'))",
+        f"count(*) FILTER (regexp_full_match({text}, '{iso}') AND try_cast({text} AS DATE) IS NOT NULL)",
+        f"count(*) FILTER (regexp_full_match({text}, '{time}') AND try_cast({text} AS TIMESTAMPTZ) IS NOT NULL)",
+        f"count(*) FILTER (regexp_full_match({text}, '{time}') AND regexp_matches({text}, '(Z|[-+]\\d{{2}}(:?\\d{{2}})?)$') "
+        f"AND length({text}) > 16)",
+        matching(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?"),
+        matching(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"),
+    ]
+    for pattern, form in _DATES:
+        quoted = literal(form).sql("duckdb")
+        counts.append(
+            f"count(*) FILTER (regexp_matches({text}, {literal(pattern).sql('duckdb')}) "
+            f"AND try_strptime({text}, {quoted}) IS NOT NULL)"
+        )
+    counts += [f"coalesce(min({text}), '')", f"coalesce(max({text}), '')"]
+    return counts
+
+
+def _facts(rows: int, values: Sequence[Any]) -> Facts:
+    numbers, dates, (low, high) = values[:18], values[18:-2], values[-2:]
+    names = (
+        "filled", "distinct", "longest", "words", "integers", "zeros", "plus", "digits", "decimals", "scale",
+        "whole", "floats", "truths", "iso_dates", "iso_times", "zoned", "clock", "uuids",
+    )  # fmt: skip
+    found: Mapping[str, Any] = dict(zip(names, numbers, strict=True))
+    by_format = {form: count for (_, form), count in zip(_DATES, dates, strict=True) if count}
+    return Facts(rows=rows, dates=by_format, low=low, high=high, **found)
