@@ -16,6 +16,8 @@ app = typer.Typer(
     help="From files to governed, queryable tables: check, plan and run a data platform described in plain files.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # plain help: Rich costs more than all the rest of it
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
