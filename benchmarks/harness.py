@@ -127,15 +127,17 @@ def process(
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if child.returncode not in allowed:
         raise Unavailable(f"exit {child.returncode}: {' | '.join((errors or out).strip().splitlines()[-4:])}")
-    cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    # A process that its parent never waited for, such as a JVM, is only in what was sampled.
+    cpu = max(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, watch.cpu)
     return Run(seconds, cpu, watch.peak, _last_json(out))
 
 
 class _Watch:
-    """Samples the resident memory of a session's processes, a Spark driver's JVM included."""
+    """Samples memory and CPU time of a session's processes, a Spark driver's JVM included."""
 
     def __init__(self, session: int) -> None:
         self.peak = 0
+        self._ticks: dict[str, int] = {}
         self._session = session
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True)
@@ -152,7 +154,13 @@ class _Watch:
                     continue
                 if int(fields[3]) == self._session:
                     total += int(fields[21]) * page
+                    self._ticks[stat.parent.name] = int(fields[11]) + int(fields[12])
             self.peak = max(self.peak, total)
+
+    @property
+    def cpu(self) -> float:
+        """CPU seconds of all processes that were seen."""
+        return sum(self._ticks.values()) / os.sysconf("SC_CLK_TCK")
 
     def stop(self) -> None:
         self._ended.set()

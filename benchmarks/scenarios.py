@@ -127,10 +127,16 @@ def build(size: Size, rounds: int) -> Outcome:
         lambda: [csv, fresh(WORK / "copy") / "out", _compression(project)],
     )
     spark = _peer(
-        "pyspark local[2]", "pyspark", "pyspark_build.py", lambda: [csv, fresh(WORK / "spark") / "out"]
+        "pyspark local[2]",
+        "pyspark",
+        "pyspark_build.py",
+        lambda: [csv, fresh(WORK / "spark") / "out", _compression(project)],
     )
     polars = _peer(
-        "polars streaming", "polars", "polars_build.py", lambda: [csv, fresh(WORK / "polars") / "out"]
+        "polars streaming",
+        "polars",
+        "polars_build.py",
+        lambda: [csv, fresh(WORK / "polars") / "out", _compression(project)],
     )
     contenders = [ours, floor, polars, spark]
     compete(contenders, rounds)
@@ -189,9 +195,8 @@ def audit(size: Size, rounds: int) -> Outcome:
         "lakewright audit",
         lambda: process([OURS, SCRIPTS / "audit.py", project, str(max(3, rounds))]),
     )
-    table = project / "lake" / "processed" / "sales"
-    folder = table if table.is_dir() else project / "lake"
-    expectations = _peer("great expectations", "great_expectations", "ge_audit.py", lambda: [folder])
+    table = project / "lake" / "tables" / "processed" / "sales"
+    expectations = _peer("great expectations", "great_expectations", "ge_audit.py", lambda: [table])
     compete([script], 1)
     compete([expectations], 1)
     said = script.runs[-1].said if script.runs else {}

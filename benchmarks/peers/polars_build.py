@@ -31,7 +31,7 @@ def typed(name: str, kind: str) -> pl.Expr:
     return column.cast(KINDS[kind], strict=False)
 
 
-source, out = sys.argv[1:3]
+source, out, compression = sys.argv[1:4]
 began = time.perf_counter()
 rules: dict[str, pl.Expr] = {f"{c}.required": pl.col(c).is_null() for c in REQUIRED}
 for c, low in MINIMUM.items():
@@ -54,8 +54,7 @@ staged = (
 )
 sink = staged.sink_parquet(
     pl.PartitionBy(out, key=["_bad", "y", "m"], include_key=False),
-    compression="zstd",
-    compression_level=3,
+    compression=compression,
     maintain_order=False,
     mkdir=True,
     lazy=True,

@@ -16,7 +16,7 @@ from pyspark.sql import functions as f
 
 from rules import ALLOWED, COLUMNS, KEY, MAXIMUM, MINIMUM, PATTERN, REQUIRED
 
-source, out = sys.argv[1:3]
+source, out, compression = sys.argv[1:4]
 spark = (
     SparkSession.builder.master("local[2]")
     .config("spark.driver.memory", "6g")
@@ -24,7 +24,7 @@ spark = (
     .config("spark.sql.shuffle.partitions", "8")
     .config("spark.sql.ansi.enabled", "false")
     .config("spark.sql.session.timeZone", "UTC")
-    .config("spark.sql.parquet.compression.codec", "zstd")
+    .config("spark.sql.parquet.compression.codec", compression)
     .config("spark.driver.extraJavaOptions", "-XX:+UseParallelGC")
     .getOrCreate()
 )
