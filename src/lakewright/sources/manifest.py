@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 import sqlalchemy as sa
 
-from lakewright.state import State, metadata
+from lakewright.state import State, UtcTime, metadata
 
 __all__ = [
     "Change",
@@ -88,14 +88,14 @@ raw_files = sa.Table(
     sa.Column("batch", sa.BigInteger, nullable=False),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("hash", sa.String, nullable=False),
-    sa.Column("modified", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("modified", UtcTime, nullable=False),
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("rejected", sa.BigInteger, nullable=False),
     sa.Column("raw_path", sa.String, nullable=False),
     sa.Column("format", sa.String, nullable=False),
     sa.Column("parts", sa.Text, nullable=False),
     sa.Column("change", sa.String, nullable=False),
-    sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("taken_at", UtcTime, nullable=False),
     sa.Column("run_id", sa.String, nullable=False),
     sa.Column("unreadable", sa.Text, nullable=False),
     sa.Column("superseded_in", sa.BigInteger),

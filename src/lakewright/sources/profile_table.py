@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Draft", "Survey", "describe_table", "link_tables"]
 
-#: Rows that are looked at in full; of larger tables the first ones, with exact counts over all rows after that.
-_SAMPLE = 1_000_000
+#: Larger tables are sampled to guess types; what the project states of them is then counted over all rows.
+_SAMPLE = 200_000
 _VALUES = 20
 _SEEN = 500
 
@@ -59,55 +59,58 @@ def describe_table(
 ) -> Draft:
     """Return the draft of *group*, whose rows *read* gives. They are kept in the temporary table *relation*."""
     source = read.query.sql("duckdb")
-    chosen = ", ".join(_q(name) for name in read.columns)
-    cursor.execute(f"CREATE TEMP TABLE {relation} AS SELECT {chosen} FROM ({source}) LIMIT {_SAMPLE}")  # noqa: S608
     whole = read.rows <= _SAMPLE
+    chosen = ", ".join(_q(name) for name in read.columns)
+    part = "" if whole else f" USING SAMPLE reservoir({_SAMPLE} ROWS) REPEATABLE (1)"
+    cursor.execute(f"CREATE TEMP TABLE {relation} AS SELECT {chosen} FROM ({source}){part}")  # noqa: S608
     # A number of JSON says as little about its type as text does: 0.99 is no binary fraction.
     loose = ("VARCHAR", "DOUBLE") if format in ("json", "ndjson") else ("VARCHAR",)
     texts = [name for name, kind in read.columns.items() if kind in loose]
     facts = facts_of(relation, texts, cursor)
     guesses = {
-        name: guess(name, facts[name]) if name in facts else Guess(kind.lower() if "(" not in kind else kind)
+        name: guess(name, facts[name]) if name in facts else Guess(kind if "(" in kind else kind.lower())
         for name, kind in read.columns.items()
     }
+    pii = {
+        name: guess_pii(name, group.name, _some(relation, name, cursor), one.type)[0]
+        for name, one in guesses.items()
+    }
+    for name, kind in pii.items():
+        if kind in ("phone", "card") and name in facts:
+            guesses[name] = Guess("varchar")  # digits that nobody adds up
     nulls = _null_words(relation, facts, guesses, cursor)
-    everything = relation if whole else f"({source})"
-    figures = _figures(everything, guesses, facts, nulls, cursor)
+    sample = _sampled(relation, guesses, cursor)
+    figures = _figures(relation if whole else f"({source})", read, guesses, facts, nulls, sample, cursor)
     new = standard_names(read.columns)
     columns = []
     notes = [f"{rejected:,} lines cannot be read; they will be in quarantine"] if rejected else []
     for name, found in guesses.items():
-        filled, distinct, low, high = figures[name]
-        values = _few(relation, name, distinct, filled, cursor) if found.type == "varchar" else ()
-        pii = guess_pii(name, group.name, _some(relation, name, cursor), found.type)[0]
-        if pii in ("phone", "card") and read.columns[name] == "VARCHAR":
-            found = Guess("varchar")  # digits that nobody adds up
+        figure = figures[name]
         columns.append(
             DraftColumn(
                 name=new[name],
                 type=found.type,
                 original=name if new[name] != name else "",
-                nulls=read.rows - filled,
-                distinct=distinct,
-                unique=bool(read.rows) and filled == read.rows and distinct == read.rows,
-                min=None if pii else low,
-                max=None if pii else high,
-                values=() if pii else values,
+                nulls=read.rows - figure.filled,
+                distinct=figure.distinct,
+                unique=bool(read.rows) and figure.filled == read.rows == figure.distinct,
+                min=None if pii[name] else _scalar(figure.low),
+                max=None if pii[name] else _scalar(figure.high),
+                values=() if pii[name] else figure.values,
                 format=found.format,
-                pii=pii or None,
+                pii=pii[name] or None,
             )
         )
         if found.note:
             notes.append(f"{new[name]}: {found.note}")
-        if found.unconverted:
+        if figure.lost:
             notes.append(
-                f"{new[name]}: {found.unconverted:,} values are no {found.type}; they will be in quarantine"
+                f"{new[name]}: {figure.lost:,} values are no {found.type}; they will be in quarantine"
             )
     table = DraftTable(
         name=group.name,
         files=group.files,
         columns=tuple(columns),
-        format="auto",
         options={"nulls": list(nulls)} if nulls else {},
         rows=read.rows,
         file_count=len(group.paths),
@@ -127,6 +130,8 @@ def link_tables(survey: Survey, cursor: duckdb.DuckDBPyConnection) -> None:
     }
     for draft in survey.drafts:
         found: dict[str, str] = {}
+        if not draft.whole:
+            continue
         for column in draft.table.columns:
             for other in survey.drafts:
                 target = keys.get(other.table.name)
@@ -142,34 +147,80 @@ def link_tables(survey: Survey, cursor: duckdb.DuckDBPyConnection) -> None:
             draft.table = replace(draft.table, references=found)
 
 
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """Exact over all rows: values that convert, those that do not, different ones (None: not counted), range."""
+
+    filled: int
+    lost: int
+    distinct: int | None
+    low: Any
+    high: Any
+    values: tuple[str, ...]
+
+
+def _sampled(
+    relation: str, guesses: dict[str, Guess], cursor: duckdb.DuckDBPyConnection
+) -> dict[str, tuple[int, int]]:
+    """Filled and different values of every column of the sample."""
+    names = list(guesses)
+    parts = [
+        part
+        for name in names
+        for part in (
+            f"count({_q(name)})",
+            f"count(DISTINCT {f'hash({_q(name)})' if _nested(guesses[name].type) else _q(name)})",
+        )
+    ]
+    row = cursor.execute(f"SELECT {', '.join(parts)} FROM {relation}").fetchall()[0]  # noqa: S608
+    return {name: (row[2 * place], row[2 * place + 1]) for place, name in enumerate(names)}
+
+
 def _figures(
     relation: str,
+    read: Reading,
     guesses: dict[str, Guess],
     facts: dict[str, Facts],
     nulls: tuple[str, ...],
+    sample: dict[str, tuple[int, int]],
     cursor: duckdb.DuckDBPyConnection,
-) -> dict[str, tuple[int, int, Any, Any]]:
-    """Filled, distinct, least and greatest of every column over all rows, fifty columns to a statement."""
-    result: dict[str, tuple[int, int, Any, Any]] = {}
+) -> dict[str, _Figures]:
+    """Figures of every column over all rows of *relation*, fifty columns to a statement."""
+    result: dict[str, _Figures] = {}
     names = list(guesses)
     for start in range(0, len(names), 50):
         parts: list[str] = []
         some = names[start : start + 50]
         for name in some:
-            value = _value(name, guesses[name], name in facts, nulls)
-            kind = guesses[name].type.lower()
-            ranged = _RANGED.fullmatch(kind)
-            nested = kind == "json" or kind.endswith("]") or kind.startswith(("struct", "map", "union"))
+            found = guesses[name]
+            value = _value(name, found, name in facts, nulls)
+            given = _value(name, Guess("varchar"), name in facts, nulls)
+            filled, distinct = sample[name]
+            nested = _nested(found.type)
+            # Different values are counted where they can matter: a key, or a small set.
+            counted = filled == distinct or read.rows <= _SAMPLE
+            few = found.type == "varchar" and 2 <= distinct <= _VALUES and filled >= 2 * distinct
+            ranged = _RANGED.fullmatch(found.type.lower())
             parts += [
                 f"count({value})",
-                f"count(DISTINCT {value})" if not nested else f"count(DISTINCT hash({value}))",
+                f"count({given})",
+                f"count(DISTINCT {f'hash({value})' if nested else value})" if counted else "NULL",
                 f"min({value})" if ranged else "NULL",
                 f"max({value})" if ranged else "NULL",
+                f"list_sort(list(DISTINCT {value}))" if few else "NULL",
             ]
         row = cursor.execute(f"SELECT {', '.join(parts)} FROM {relation}").fetchall()[0]  # noqa: S608
         for place, name in enumerate(some):
-            filled, distinct, low, high = row[place * 4 : place * 4 + 4]
-            result[name] = (filled, distinct, _scalar(low), _scalar(high))
+            filled, given_count, different, low, high, values = row[place * 6 : place * 6 + 6]
+            listed = tuple(one for one in values or () if one is not None)
+            result[name] = _Figures(
+                filled,
+                given_count - filled,
+                len(listed) if listed and different is None else different,
+                low,
+                high,
+                listed if len(listed) <= _VALUES else (),
+            )
     return result
 
 
@@ -177,15 +228,15 @@ def _value(name: str, found: Guess, text: bool, nulls: tuple[str, ...]) -> str:
     column = _q(name)
     if not text:
         return column
+    column = f"nullif(trim(CAST({column} AS VARCHAR)), '')" if found.type != "varchar" else column
     if nulls:
         words = ", ".join(literal(word).sql("duckdb") for word in nulls)
         column = f"CASE WHEN {column} NOT IN ({words}) THEN {column} END"
     if found.type == "varchar":
         return column
-    column = f"CAST({column} AS VARCHAR)"
     if found.format:
-        return f"try_strptime(trim({column}), {literal(found.format).sql('duckdb')})"
-    return f"try_cast(trim({column}) AS {found.type})"
+        return f"try_strptime({column}, {literal(found.format).sql('duckdb')})"
+    return f"try_cast({column} AS {found.type})"
 
 
 def _null_words(
@@ -201,18 +252,6 @@ def _null_words(
         for name in typed
     )
     return tuple(sorted(row[0] for row in cursor.execute(query).fetchall()))
-
-
-def _few(
-    relation: str, name: str, distinct: int, filled: int, cursor: duckdb.DuckDBPyConnection
-) -> tuple[str, ...]:
-    if not 2 <= distinct <= _VALUES or filled < 2 * distinct:
-        return ()
-    column = _q(name)
-    rows = cursor.execute(
-        f"SELECT DISTINCT {column} FROM {relation} WHERE {column} IS NOT NULL ORDER BY 1"  # noqa: S608
-    ).fetchall()
-    return tuple(row[0] for row in rows) if len(rows) == distinct else ()
 
 
 def _some(relation: str, name: str, cursor: duckdb.DuckDBPyConnection) -> list[str]:
@@ -275,6 +314,10 @@ def _scalar(value: Any) -> str | int | float | None:
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
     return float(value)
+
+
+def _nested(kind: str) -> bool:
+    return kind.lower() == "json" or kind.endswith("]") or kind.lower().startswith(("struct", "map", "union"))
 
 
 def _q(name: str) -> str:
