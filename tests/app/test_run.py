@@ -113,3 +113,10 @@ def test_time_travel_and_restore(shop: Folder) -> None:
         assert lw.table("processed.orders").count() == 4
         assert lw.sql("select sum(orders) from curated.daily").fetchall() == [(4,)]
 
+
+
+def test_after_a_run_the_plan_has_nothing_to_do(shop: Folder) -> None:
+    with lakewright.open(shop.root) as lw:
+        assert lw.plan().to_run == 3
+        lw.run().raise_for_status()
+        assert lw.plan().to_run == 0
