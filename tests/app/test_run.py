@@ -19,19 +19,25 @@ def test_files_become_checked_tables(shop: Folder) -> None:
         assert (raw.read, raw.rows, raw.quarantined) == (6, 6, 0)
         assert (orders.read, orders.rows, orders.quarantined, orders.removed) == (6, 3, 3, 0)
         assert orders.score == 0.5
-        found = lw.sql("select order_id, amount, _source_file, _source_row, _batch_id from processed.orders order by 1")
+        found = lw.sql(
+            "select order_id, amount, _source_file, _source_row, _batch_id from processed.orders order by 1"
+        )
         assert found.fetchall() == [
             (1, Decimal("10.50"), "orders-1.csv", 1, 1),
             (2, Decimal("20.00"), "orders-1.csv", 2, 1),
             (6, Decimal("1.00"), "orders-1.csv", 6, 1),
         ]
-        bad = lw.sql("select order_id, day, status, _violations, _source_row from quarantine.processed_orders order by 1")
+        bad = lw.sql(
+            "select order_id, day, status, _violations, _source_row from quarantine.processed_orders order by 1"
+        )
         assert bad.fetchall() == [
             ("3", "2024-02-30", "new", ["day.type"], 3),
             ("4", "2024-02-01", "new", ["amount.min"], 4),
             ("5", "2024-02-01", "lost", ["status.in"], 5),
         ]
-        assert lw.sql("select sum(orders), sum(amount) from curated.daily").fetchall() == [(3, Decimal("31.50"))]
+        assert lw.sql("select sum(orders), sum(amount) from curated.daily").fetchall() == [
+            (3, Decimal("31.50"))
+        ]
 
 
 def test_a_second_run_does_nothing_and_says_so(shop: Folder) -> None:
@@ -48,7 +54,9 @@ def test_a_second_run_does_nothing_and_says_so(shop: Folder) -> None:
 def test_only_new_files_are_read(shop: Folder) -> None:
     with lakewright.open(shop.root) as lw:
         lw.run().raise_for_status()
-        shop.write("in/orders-2.csv", "order_id,day,amount,status\n2,2024-01-01,25.00,paid\n7,2024-03-01,2.00,new\n")
+        shop.write(
+            "in/orders-2.csv", "order_id,day,amount,status\n2,2024-01-01,25.00,paid\n7,2024-03-01,2.00,new\n"
+        )
         report = lw.run().raise_for_status()
         assert (report["processed.orders"].read, report["processed.orders"].rows) == (2, 2)
         rows = lw.sql("select order_id, amount, _batch_id from processed.orders order by 1").fetchall()
@@ -114,9 +122,28 @@ def test_time_travel_and_restore(shop: Folder) -> None:
         assert lw.sql("select sum(orders) from curated.daily").fetchall() == [(4,)]
 
 
-
 def test_after_a_run_the_plan_has_nothing_to_do(shop: Folder) -> None:
     with lakewright.open(shop.root) as lw:
         assert lw.plan().to_run == 3
         lw.run().raise_for_status()
         assert lw.plan().to_run == 0
+
+
+def test_an_older_version_that_comes_later_does_not_win(shop: Folder) -> None:
+    shop.write(
+        "datasets/processed/orders.yaml",
+        ORDERS.replace(
+            "    columns:",
+            "    steps:\n      - deduplicate: {keys: [order_id], latest_by: day}\n    columns:",
+        ),
+    )
+    with lakewright.open(shop.root) as lw:
+        lw.run().raise_for_status()
+        shop.write(
+            "in/orders-2.csv", "order_id,day,amount,status\n1,2023-12-31,99.00,new\n2,2024-01-03,25.00,paid\n"
+        )
+        lw.run().raise_for_status()
+        rows = lw.sql(
+            "select order_id, amount from processed.orders where order_id < 3 order by 1"
+        ).fetchall()
+        assert rows == [(1, Decimal("10.50")), (2, Decimal("25.00"))]

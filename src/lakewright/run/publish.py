@@ -14,6 +14,7 @@ from lakewright.lake import Checkpoint
 from lakewright.plan.tasks import WriteMode
 from lakewright.run.stage import STAGE, Staged
 from lakewright.spec.dataset import Dataset, Write
+from lakewright.spec.steps import Deduplicate
 from lakewright.sql.checks import reasons
 from lakewright.sql.names import AUDIT_COLUMNS, FAILED, column, identifier, literal, quarantine_id, table
 from lakewright.sql.write import output_columns, publish_statements
@@ -86,7 +87,14 @@ def publish(lake: Lake, cursor: duckdb.DuckDBPyConnection, staged: Staged, what:
         effective: Write = msgspec.structs.replace(write, mode="append") if plain else write
         rows = _good_rows(staged, what, columns, source)
         for statement in publish_statements(
-            effective, what.keys, target, rows, columns, first=what.anew, at=what.at
+            effective,
+            what.keys,
+            target,
+            rows,
+            columns,
+            first=what.anew,
+            at=what.at,
+            newer_by=_newer_by(staged, what),
         ):
             cursor.execute(statement.sql("duckdb"))
         _make_room_in_quarantine(lake, cursor, what)
@@ -104,6 +112,16 @@ def publish(lake: Lake, cursor: duckdb.DuckDBPyConnection, staged: Staged, what:
         message=f"{what.dataset.id} batch {what.batch}",
         info={"run": what.run_id, "dataset": what.dataset.id, "batch": what.batch, "mode": what.mode},
     )
+
+
+def _newer_by(staged: Staged, what: Publication) -> str | None:
+    """The column that tells which of two versions of a row is the latest, in this batch and across batches."""
+    steps = [one for one in what.dataset.file.steps if isinstance(one, Deduplicate)]
+    if what.mode != "merge" or not steps or steps[-1].latest_by is None:
+        return None
+    if {one.lower() for one in steps[-1].keys} != {one.lower() for one in what.keys}:
+        return None
+    return steps[-1].latest_by if steps[-1].latest_by in staged.columns else None
 
 
 def _audit_columns(staged: Staged, what: Publication) -> dict[str, str]:

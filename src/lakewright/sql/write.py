@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from lakewright.errors import LakewrightError, nearest
 from lakewright.spec.dataset import Write
+from lakewright.sql.cast_model import is_null
 from lakewright.sql.names import column, identifier
 from lakewright.sql.partition import parse_partition, partition_value
 from lakewright.sql.scd2 import history_of, scd2_columns, scd2_statements
@@ -35,12 +36,14 @@ def publish_statements(
     *,
     first: bool,
     at: datetime,
+    newer_by: str | None = None,
 ) -> tuple[exp.Expr, ...]:
     """Return the statements that publish *rows* to *target*.
 
     *rows* selects exactly *columns* (name → DuckDB type), audit columns included. *target* exists
     with :func:`output_columns`; *first* says that it is empty. *at* is the build's time. ``merge``
-    wants rows with unique *keys*, and so does ``scd2`` without ``changed_at``. Raises
+    wants rows with unique *keys*, and so does ``scd2`` without ``changed_at``; with *newer_by*, a row
+    whose value there is less than that of the published row of its key does not replace it. Raises
     LakewrightError LW314 for a mode that its columns do not allow.
     """
     match write.mode:
@@ -60,7 +63,9 @@ def publish_statements(
                     "write mode merge needs keys",
                     remedy="mark a column `key: true`, or give write.keys",
                 )
-            return (_insert(target, rows, columns) if first else _merge(target, rows, names, columns),)
+            return (
+                _insert(target, rows, columns) if first else _merge(target, rows, names, columns, newer_by),
+            )
         case "scd2":
             history = history_of(write, _known(keys, columns, "keys"), columns, at)
             return scd2_statements(history, target, rows, first=first)
@@ -100,7 +105,13 @@ def _make_room(write: Write, target: exp.Table, rows: exp.Select, columns: Mappi
     return exp.Delete(this=_aliased(target, _OLD), where=exp.Where(this=exp.Exists(this=found)))
 
 
-def _merge(target: exp.Table, rows: exp.Select, keys: Sequence[str], columns: Mapping[str, str]) -> exp.Merge:
+def _merge(
+    target: exp.Table,
+    rows: exp.Select,
+    keys: Sequence[str],
+    columns: Mapping[str, str],
+    newer_by: str | None,
+) -> exp.Merge:
     same = exp.and_(
         *(exp.NullSafeEQ(this=column(key, _OLD), expression=column(key, _NEW)) for key in keys), copy=False
     )
@@ -112,7 +123,7 @@ def _merge(target: exp.Table, rows: exp.Select, keys: Sequence[str], columns: Ma
                 exp.EQ(this=exp.column(identifier(one)), expression=column(one, _NEW)) for one in values
             ]
         )
-        whens.append(exp.When(matched=True, then=update))
+        whens.append(exp.When(matched=True, condition=_not_older(newer_by), then=update))
     insert = exp.Insert(
         this=exp.Tuple(expressions=[identifier(one) for one in columns]),
         expression=exp.Tuple(expressions=[column(one, _NEW) for one in columns]),
@@ -124,6 +135,16 @@ def _merge(target: exp.Table, rows: exp.Select, keys: Sequence[str], columns: Ma
         on=same,
         whens=exp.Whens(expressions=whens),
     )
+
+
+def _not_older(name: str | None) -> exp.Expr | None:
+    """The condition that a row may replace the published one; null is older than any value."""
+    if name is None:
+        return None
+    new, old = column(name, _NEW), column(name, _OLD)
+    unknown = exp.and_(is_null(new), is_null(old).not_(), copy=False)
+    older = exp.Coalesce(this=exp.LT(this=new.copy(), expression=old.copy()), expressions=[unknown])
+    return exp.not_(older, copy=False)
 
 
 def _aliased(target: exp.Table, alias: str) -> exp.Expr:
