@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,7 +16,7 @@ ORDERS = {"id": "BIGINT", "day": "DATE", "region": "VARCHAR", "amount": "DECIMAL
 
 
 @pytest.fixture
-def lake(open_test_lake: OpenLake, lake_kind: str) -> Iterator[Opened]:
+def lake(open_test_lake: OpenLake, lake_kind: str) -> Opened:
     return open_test_lake(lake_kind)
 
 
@@ -124,7 +124,7 @@ def test_rows_are_updated_merged_deleted_and_replaced(lake: Opened) -> None:
             "MERGE INTO lake.processed.orders t USING (SELECT 1003 AS id, 7 AS amount UNION ALL SELECT 5, 8) s ON t.id = s.id "
             "WHEN MATCHED THEN UPDATE SET amount = s.amount WHEN NOT MATCHED THEN INSERT (id, amount) VALUES (s.id, s.amount)"
         )
-    kept = dict(lake.rows("SELECT id, amount::DOUBLE FROM lake.processed.orders"))
+    kept = {row[0]: row[1] for row in lake.rows("SELECT id, amount::DOUBLE FROM lake.processed.orders")}
     assert (kept[1001], kept.get(1002), kept[1003], kept[5], len(kept)) == (0, None, 7, 8, 10)
     with lake.lake.transaction(lake.cursor, message="replace"):
         lake.rows("DELETE FROM lake.processed.orders")
@@ -359,7 +359,7 @@ def test_what_a_lake_lacks_it_says(lake: Opened) -> None:
     build(lake, 1)
     offers, own, c = lake.lake.capabilities, lake.lake, lake.cursor
     assert offers.as_dict()["time_travel"] is True
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "compaction": lambda: own.compact(c),
         "expiry": lambda: own.expire(c, datetime.now(UTC)),
         "change_partitions": lambda: own.set_partitions(c, "processed.orders", ["month(day)"]),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
+import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from lakewright.engine.errors import explain
+from lakewright.engine.errors import explain, is_conflict
 from lakewright.engine.extensions import load
 from lakewright.engine.session import Session
 from lakewright.errors import LakewrightError
@@ -27,6 +30,9 @@ from lakewright.sql.names import literal, split_id, table
 __all__ = ["DuckLake"]
 
 _AUTHOR = "lakewright"
+
+#: How often a lake is opened anew when another process makes it at the same time.
+_OPENINGS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +91,27 @@ class DuckLake(AttachedLake):
         if self.read_only:
             options.append("READ_ONLY")
         statement = f"ATTACH {address} AS {CATALOG} ({{}})"
-        try:
-            # Two processes that make the same catalog at once would both try to create its tables.
-            with self._lock():
-                self._attach_or_move(cursor, statement, [one for one in options if one], data_path)
-                if not self.read_only:
-                    self._prepare(cursor)
-        except duckdb.Error as error:
-            text = explain(error, hide=self.session.hidden).problem.message
-            raise LakewrightError("LW410", f"the lake's catalog cannot be opened: {text}") from None
+        wait = 0.05
+        for attempt in range(_OPENINGS):
+            try:
+                # Two processes that make the same catalog at once would both try to create its tables.
+                with self._lock():
+                    self._attach_or_move(cursor, statement, [one for one in options if one], data_path)
+                    if not self.read_only:
+                        self._prepare(cursor)
+                return
+            except (duckdb.Error, LakewrightError) as error:
+                text = explain(error, hide=self.session.hidden).problem.message
+                with contextlib.suppress(duckdb.Error):
+                    cursor.execute("ROLLBACK")
+                with contextlib.suppress(duckdb.Error):
+                    cursor.execute(f"DETACH {CATALOG}")
+                # On PostgreSQL no lock keeps other machines out: one of them was quicker.
+                again = is_conflict(error) or re.search(r"already exists|duplicate key|does not exist", text)
+                if not again or attempt == _OPENINGS - 1:
+                    raise LakewrightError("LW410", f"the lake's catalog cannot be opened: {text}") from None
+            time.sleep(wait * (0.5 + random.random()))  # noqa: S311 - not for security
+            wait *= 2
 
     def _attach_or_move(
         self, cursor: duckdb.DuckDBPyConnection, statement: str, options: list[str], data_path: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import duckdb
+from sqlglot import TokenType, tokenize
+from sqlglot.errors import SqlglotError
 
 from lakewright.errors import LakewrightError
 from lakewright.sql.names import column, identifier
@@ -20,7 +22,7 @@ __all__ = [
 ]
 
 #: Types that DuckLake has no form for, and the type that keeps their values. 128-bit integers are
-#: in the list because Parquet would hold them as DOUBLE.
+#: in the list because Parquet would hold them as DOUBLE, times with a zone because it drops the zone.
 DUCKLAKE_TYPES: Mapping[str, str] = {
     "HUGEINT": "DECIMAL(38,0)",
     "UHUGEINT": "DECIMAL(38,0)",
@@ -28,6 +30,7 @@ DUCKLAKE_TYPES: Mapping[str, str] = {
     "ENUM": "VARCHAR",
     "BIT": "VARCHAR",
     "UNION": "JSON",
+    "TIME WITH TIME ZONE": "VARCHAR",
 }
 
 #: The same for Iceberg, which knows neither unsigned numbers nor many others.
@@ -41,7 +44,6 @@ ICEBERG_TYPES: Mapping[str, str] = {
     "UBIGINT": "DECIMAL(20,0)",
     "JSON": "VARCHAR",
     "UNION": "VARCHAR",
-    "TIME WITH TIME ZONE": "VARCHAR",
     "INTERVAL": "VARCHAR",
     "TIMESTAMP_S": "TIMESTAMP",
     "TIMESTAMP_MS": "TIMESTAMP",
@@ -62,9 +64,23 @@ def storable(columns: Mapping[str, str], replacements: Mapping[str, str]) -> dic
 
 def _type(name: str, text: str) -> duckdb.sqltypes.DuckDBPyType:
     try:
-        return duckdb.sqltype(text)
-    except duckdb.Error:
-        raise LakewrightError("LW416", f"column {name!r}: {text!r} is not a type") from None
+        found = duckdb.sqltype(text)
+        if str(found) == text or _is_whole(text):
+            return found
+    except (duckdb.Error, SqlglotError):
+        pass
+    raise LakewrightError("LW416", f"column {name!r}: {text!r} is not a type")
+
+
+def _is_whole(text: str) -> bool:
+    # DuckDB reads the first type of a text and leaves the rest alone: "INTEGER, b INTEGER" passes there.
+    depth = 0
+    for token in tokenize(text, read="duckdb"):
+        depth += (token.token_type == TokenType.L_PAREN) - (token.token_type == TokenType.R_PAREN)
+        beyond = depth == 0 and token.token_type in (TokenType.COMMA, TokenType.SEMICOLON)
+        if depth < 0 or beyond or token.comments:
+            return False
+    return depth == 0
 
 
 def _storable(kind: duckdb.sqltypes.DuckDBPyType, replacements: Mapping[str, str]) -> str:
