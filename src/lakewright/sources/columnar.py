@@ -71,7 +71,7 @@ def _parquet(piece: Piece, cursor: duckdb.DuckDBPyConnection) -> Outcome:
             raise Unreadable(f"not a sound Parquet file: {_first(error)}") from None
     import pyarrow.parquet as pq
 
-    copy = piece.folder / f"{piece.local.name}.parquet"
+    copy = piece.copy("parquet")
     try:
         with pq.ParquetFile(piece.local) as source:
             _write_parquet(source.schema_arrow, source.iter_batches(), copy, cursor)
@@ -115,7 +115,7 @@ def _orc(piece: Piece, cursor: duckdb.DuckDBPyConnection) -> Outcome:
     import pyarrow as pa
     from pyarrow import orc
 
-    copy = piece.folder / f"{piece.local.name}.parquet"
+    copy = piece.copy("parquet")
     try:
         source = orc.ORCFile(str(piece.local))
         if not len(source.schema):
@@ -134,7 +134,7 @@ def _orc(piece: Piece, cursor: duckdb.DuckDBPyConnection) -> Outcome:
 def _avro(piece: Piece, cursor: duckdb.DuckDBPyConnection) -> Outcome:
     load(cursor, "avro")
     # Blocks are walked once: DuckDB does not notice a file that is cut off between two of them.
-    copy = piece.folder / f"{piece.local.name}.avro"
+    copy = piece.copy("avro")
     count, rewritten = plain_avro(piece.local, copy)
     file = copy if rewritten else piece.local
     try:
@@ -155,7 +155,7 @@ def _avro_as_json(piece: Piece, file: Path, cursor: duckdb.DuckDBPyConnection) -
     import msgspec
 
     encode = msgspec.json.Encoder(enc_hook=str).encode
-    copy = piece.folder / f"{piece.local.name}.records"
+    copy = piece.copy("records")
     try:
         with file.open("rb") as source, copy.open("wb") as out:
             for record in fastavro.reader(source):
@@ -183,7 +183,7 @@ def _excel(piece: Piece, declared: ReadOptions, cursor: duckdb.DuckDBPyConnectio
     }
     if area:
         options["range"] = literal(area)
-    copy = piece.folder / f"{piece.local.name}.parquet"
+    copy = piece.copy("parquet")
     target = literal(str(copy)).sql("duckdb")
     scan = table_function("read_xlsx", [str(piece.local)], options)
     try:

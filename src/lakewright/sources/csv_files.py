@@ -98,7 +98,7 @@ def _alone(piece: Piece, dialect: Dialect, cursor: duckdb.DuckDBPyConnection) ->
     except duckdb.Error:
         pass
     # Line ends of several kinds: DuckDB's strict parser gives up on them.
-    even = piece.folder / f"{piece.local.name}.lines"
+    even = piece.copy("lines")
     normalise_line_ends(piece.local, even, dialect.quote)
     try:
         return _count([piece], dialect, cursor, at=even)[piece]
@@ -137,7 +137,7 @@ def _repaired(
 ) -> Outcome:
     """Cut bad records out of a copy, so that what is read does not depend on DuckDB's way of recovering."""
     source = at or piece.local
-    target = piece.folder / f"{piece.local.name}.mended"
+    target = piece.copy("mended")
     try:
         mended = repair(source, target, dialect)
     except Unreadable as reason:

@@ -39,10 +39,16 @@ _DATES: tuple[tuple[str, str], ...] = (
     (r"^\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d{2}(:\d{2})?$", "%d.%m.%Y %H:%M:%S"),
 )
 
+#: Anything that one of these formats could read.
+_DATE_LIKE = (
+    r"^(\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{4}[/.]\d{1,2}[/.]\d{1,2}|(19|20)\d{6}"
+    r"|\d{1,2}[- ][A-Za-z]{3}[- ]\d{4}|[A-Za-z]{3} \d{1,2}, \d{4})"
+)
+
 
 @dataclass(slots=True)
 class Facts:
-    """Counts over the text of one column; ``dates`` counts by strptime format. ``texts`` are a few values."""
+    """Counts over the text of one column; ``dates`` counts by strptime format."""
 
     rows: int = 0
     filled: int = 0
@@ -64,8 +70,7 @@ class Facts:
     clock: int = 0
     uuids: int = 0
     dates: dict[str, int] = field(default_factory=dict)
-    low: str = ""
-    high: str = ""
+    date_like: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +90,13 @@ def facts_of(relation: str, columns: Sequence[str], cursor: duckdb.DuckDBPyConne
         some = columns[start : start + 50]
         parts: list[str] = ["count(*)"]
         for name in some:
-            parts += _counts(f"trim(CAST({identifier(name).sql('duckdb')} AS VARCHAR))")
+            parts += _counts(_text(name))
         row = cursor.execute(f"SELECT {', '.join(parts)} FROM {relation}").fetchall()[0]  # noqa: S608
         width = (len(parts) - 1) // len(some)
         for place, name in enumerate(some):
             values = row[1 + place * width : 1 + (place + 1) * width]
             result[name] = _facts(row[0], values)
+    _count_dates(relation, result, cursor)
     return result
 
 
@@ -185,22 +191,34 @@ def _counts(text: str) -> list[str]:
         matching(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?"),
         matching(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"),
     ]
-    for pattern, form in _DATES:
-        quoted = literal(form).sql("duckdb")
-        counts.append(
-            f"count(*) FILTER (regexp_matches({text}, {literal(pattern).sql('duckdb')}) "
-            f"AND try_strptime({text}, {quoted}) IS NOT NULL)"
-        )
-    counts += [f"coalesce(min({text}), '')", f"coalesce(max({text}), '')"]
+    counts.append(f"count(*) FILTER (regexp_matches({text}, {literal(_DATE_LIKE).sql('duckdb')}))")
     return counts
 
 
+def _count_dates(relation: str, found: Mapping[str, Facts], cursor: duckdb.DuckDBPyConnection) -> None:
+    """Count by strptime format the values of the columns that look like dates that are not ISO."""
+    likely = [name for name, one in found.items() if one.date_like and one.date_like >= 0.9 * one.filled]
+    if not likely:
+        return
+    counts = [
+        f"count(*) FILTER (regexp_matches({text}, {literal(pattern).sql('duckdb')}) "
+        f"AND try_strptime({text}, {literal(form).sql('duckdb')}) IS NOT NULL)"
+        for text in map(_text, likely)
+        for pattern, form in _DATES
+    ]
+    row = cursor.execute(f"SELECT {', '.join(counts)} FROM {relation}").fetchall()[0]  # noqa: S608
+    for place, name in enumerate(likely):
+        values = row[place * len(_DATES) : (place + 1) * len(_DATES)]
+        found[name].dates = {form: count for (_, form), count in zip(_DATES, values, strict=True) if count}
+
+
+def _text(name: str) -> str:
+    return f"trim(CAST({identifier(name).sql('duckdb')} AS VARCHAR))"
+
+
 def _facts(rows: int, values: Sequence[Any]) -> Facts:
-    numbers, dates, (low, high) = values[:18], values[18:-2], values[-2:]
     names = (
         "filled", "distinct", "longest", "words", "integers", "zeros", "plus", "digits", "decimals", "scale",
-        "whole", "floats", "truths", "iso_dates", "iso_times", "zoned", "clock", "uuids",
+        "whole", "floats", "truths", "iso_dates", "iso_times", "zoned", "clock", "uuids", "date_like",
     )  # fmt: skip
-    found: Mapping[str, Any] = dict(zip(names, numbers, strict=True))
-    by_format = {form: count for (_, form), count in zip(_DATES, dates, strict=True) if count}
-    return Facts(rows=rows, dates=by_format, low=low, high=high, **found)
+    return Facts(rows=rows, **dict(zip(names, values, strict=True)))

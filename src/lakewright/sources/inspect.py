@@ -122,8 +122,7 @@ def _to_utf8(piece: Piece, kind: str, dataset: FileDataset) -> None:
     encoding = encoding_of(piece.head, piece.text, declared)
     if encoding == "utf-8" or (kind != "csv" and encoding in ("cp1252", "latin-1") and declared is None):
         return
-    piece.folder.mkdir(exist_ok=True)
-    target = piece.folder / f"{piece.local.name}.decoded"
+    target = piece.copy("decoded")
     decode(piece.local, encoding, target)
     piece.local, piece.derived, piece.packed = target, True, "none"
     piece.size = target.stat().st_size
@@ -142,7 +141,6 @@ def _each(
 
     def run(job: tuple[Piece, str]) -> Outcome:
         piece, kind = job
-        piece.folder.mkdir(exist_ok=True)
         with cursor.cursor() as own:
             own.execute("SET enable_progress_bar = false")
             return _one(piece, kind, dataset, own)

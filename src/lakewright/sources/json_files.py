@@ -48,7 +48,7 @@ def inspect_json(
     try:
         if kind == "ndjson" or _is_lines(piece, declared):
             return _lines(piece, piece.local, cursor)
-        copy = piece.folder / f"{piece.local.name}.records"
+        copy = piece.copy("records")
         if not _document(piece, declared.records, copy):
             return _lines(piece, piece.local, cursor)
         outcome = typed(copy, [], cursor)
@@ -121,13 +121,13 @@ def _lines(piece: Piece, local: Path, cursor: duckdb.DuckDBPyConnection) -> Outc
     rejects: list[Reject] = []
     source = local
     if not piece.text.utf8:
-        source = piece.folder / f"{piece.local.name}.utf8"
+        source = piece.copy("utf8")
         rejects = cut_lines(local, source)
     bad = _bad_lines(source, cursor)
     if bad:
         # Line numbers of the original: the lines cut before have to be counted in.
         gone = [one.line or 0 for one in rejects]
-        target = piece.folder / f"{piece.local.name}.good"
+        target = piece.copy("good")
         cut_lines(source, target, [line for line, _, _ in bad])
         rejects += [Reject(_shift(line, gone), reason, content) for line, reason, content in bad]
         source = target

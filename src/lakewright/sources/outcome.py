@@ -48,6 +48,11 @@ class Piece:
     derived: bool = False
     packed: str = "none"
 
+    def copy(self, ending: str) -> Path:
+        """Return a place in the working folder for a copy of this piece that ends in *ending*."""
+        self.folder.mkdir(exist_ok=True)
+        return self.folder / f"{self.local.name}.{ending}"
+
 
 @dataclass(slots=True)
 class Outcome:
