@@ -142,6 +142,11 @@ CODES: dict[str, Code] = {
         "The files of a source have other columns than before, and the dataset says `on_drift: fail`.",
         "correct the files, or set `on_drift: evolve` to take the change or `ignore` to leave new columns out",
     ),
+    "LW204": Code(
+        "not a table",
+        "What was handed over from Python cannot be taken as rows and columns.",
+        "hand over an Arrow table, a Polars or pandas frame, or a list of mappings",
+    ),
     # --- 3xx SQL and planning
     "LW301": Code(
         "SQL that does not parse",

@@ -29,7 +29,7 @@ from lakewright.state import State, now
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Taken", "discover", "manifest_entry", "pending", "rejects_of", "take"]
+__all__ = ["Taken", "discover", "manifest_entry", "pending", "rejects_of", "staging", "take"]
 
 #: Endings of readable copies, by format; ``~`` keeps them apart from names that sources give.
 _READABLE = {"csv": "~.csv", "ndjson": "~.ndjson", "parquet": "~.parquet", "avro": "~.avro"}
@@ -131,11 +131,11 @@ def take(
     found = discover(source, name, root=root, s3=s3, resolve=resolve)
     known = current_files(state, f"raw.{name}")
     here = {one.path for one in found}
-    missing = tuple(sorted(path for path in known if path not in here))
+    missing = tuple(sorted(path for path in known if path not in here and not path.startswith("@")))
     todo = pending(found, known)
     if not todo:
         return Taken(f"raw.{name}", 0, (), reject_table(()), unchanged=len(found), missing=missing)
-    with _staging(store) as folder, ThreadPoolExecutor(workers) as threads:
+    with staging(store) as folder, ThreadPoolExecutor(workers) as threads:
         work = _Work(
             source_name, name, store, folder, at or now(), run_id, last_batch(state, f"raw.{name}") + 1, known
         )
@@ -193,7 +193,8 @@ def rejects_of(store: RawStore, files: Sequence[RawFile]) -> pa.Table:
 
 
 @contextmanager
-def _staging(store: RawStore) -> Iterator[Path]:
+def staging(store: RawStore) -> Iterator[Path]:
+    """A folder for work in progress, removed at the end whatever happens."""
     folder = store.staging()
     try:
         yield folder
