@@ -48,6 +48,7 @@ class Stage:
         query: str,
         checks: Sequence[Check],
         target: exp.Table | None = None,
+        columns: Mapping[str, str] | None = None,
     ) -> None:
         self.con, self.checks = con, tuple(checks)
         bits = ", ".join(render(one) for one in violation_columns(checks))
@@ -56,7 +57,9 @@ class Stage:
         )
         self.surplus: dict[str, exp.Table] = {}
         for number, check in enumerate(one for one in checks if one.scope == "key"):
-            found = surplus_query(check, as_table("stage"), target, worse=quarantines(checks))
+            found = surplus_query(
+                check, as_table("stage"), target, worse=quarantines(checks), columns=columns
+            )
             con.execute(f"CREATE OR REPLACE TEMP TABLE surplus_{number} AS {render(found)}")
             if con.execute(f"SELECT count(*) FROM surplus_{number}").fetchone() != (0,):
                 self.surplus[check.id] = as_table(f"surplus_{number}")

@@ -150,7 +150,7 @@ def test_counts_equal_a_plain_evaluation(
     expected["s.distinct_count"] = len({row["s"] for row in table} - {None})
     expected["rows"] = len(rows)
 
-    stage = Stage(con, "FROM t", checks)
+    stage = Stage(con, "FROM t", checks, columns=COLUMNS if bitmaps else None)
     staged = stage.audit()
     stopping = {check.id for check in checks if check.severity != "warn"}
     why = stage.reasons()
@@ -170,14 +170,19 @@ def _repeats(keys: list[Any]) -> int:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(keys=st.lists(st.none() | ids, max_size=30), there=st.lists(st.none() | ids, max_size=10))
+@given(
+    keys=st.lists(st.none() | ids, max_size=30),
+    there=st.lists(st.none() | ids, max_size=10),
+    bitmaps=st.booleans(),
+)
 def test_one_row_of_each_new_key_is_left(
-    con: duckdb.DuckDBPyConnection, keys: list[int | None], there: list[int | None]
+    con: duckdb.DuckDBPyConnection, keys: list[int | None], there: list[int | None], bitmaps: bool
 ) -> None:
     fill(con, "keyed", pa.schema({"id": pa.int64()}), [(one,) for one in keys])
     fill(con, "target", pa.schema({"id": pa.int64()}), [(one,) for one in there])
     checks = compiled(dataset(columns={"id": Column(unique=True)}), {"id": "BIGINT"})
-    stage = Stage(con, "FROM keyed", checks, target=as_table("target"))
+    types = {"id": "BIGINT"} if bitmaps else None
+    stage = Stage(con, "FROM keyed", checks, target=as_table("target"), columns=types)
     surplus = set(stage.quarantined())
     kept = [key for place, key in enumerate(keys) if place not in surplus and key is not None]
     assert sorted(kept) == sorted(set(keys) - set(there) - {None})

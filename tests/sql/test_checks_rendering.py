@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import duckdb
 import pytest
 import sqlglot
@@ -82,6 +84,9 @@ STATEMENTS: dict[str, exp.Expression] = {
         PUBLISHED, as_table("lake.processed.orders"), staged=False, columns=COLUMNS
     ),
     "surplus of one column": surplus_query(KEYS[1], STAGE),
+    "surplus of whole numbers": surplus_query(
+        replace(KEYS[1], columns=("order_id",)), STAGE, columns=COLUMNS
+    ),
     "surplus of a key": surplus_query(
         KEYS[0], STAGE, as_table("target"), where=KEPT, worse=quarantines(CHECKS)
     ),

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
-
 __all__ = ["bars", "line", "sparkline"]
 
 _BARE: dict[str, Any] = {

@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
 
-from lakewright.sql.checks_columns import sql_type
-from lakewright.sql.checks_keys import ROWID, complete_keys
+from lakewright.sql.checks_keys import ROWID, blocks_query, complete_keys, is_integer
 from lakewright.sql.checks_model import BITS, Check, bits_of, row_checks, stops
 from lakewright.sql.names import column, literal
 
@@ -32,9 +31,6 @@ AUDIT_BAD = "bad_rows"
 
 _PREFIX = "_violations_"
 _COUNT = "_count"
-_INTEGERS = frozenset(exp.DataType.SIGNED_INTEGER_TYPES)
-#: Key values in one bitmap: 2^5, so that a signed BIGINT holds it.
-_SHIFT = 5
 
 Surplus = Mapping[str, exp.Table]
 
@@ -125,8 +121,7 @@ def audit_query(
                 value = _surplus_count(surplus.get(check.id))
             else:
                 source = f"_key_{index}"
-                kind = (columns or {}).get(check.columns[0], "") if len(check.columns) == 1 else ""
-                sources.append(_repeats(check, relation, where, kind).subquery(source, copy=False))
+                sources.append(_repeats(check, relation, where, columns).subquery(source, copy=False))
                 value = exp.column("_n", table=source)
                 if stops(check):
                     bad = exp.Add(this=bad, expression=value.copy())
@@ -207,29 +202,20 @@ def _total(condition: exp.Expr | None) -> exp.Expr:
     return exp.cast(total, "BIGINT")
 
 
-def _repeats(check: Check, relation: exp.Table, where: exp.Expr | None, kind: str) -> exp.Select:
+def _repeats(
+    check: Check, relation: exp.Table, where: exp.Expr | None, columns: Mapping[str, str] | None
+) -> exp.Select:
     """Return ``_n``: how many rows are one too many for their key, exactly."""
-    data_type = sql_type(kind)
-    complete = complete_keys(check.columns)
-    if data_type is not None and data_type.this in _INTEGERS:
-        # 32 neighbouring values share a group, whose bitmap says which of them occur. The groups of a
-        # dense key fit the cache; those of a sparse one cost no more than counting it plainly.
-        key = column(check.columns[0])
-        block = exp.BitwiseRightShift(this=_big(key), expression=literal(_SHIFT))
-        offset = exp.BitwiseAnd(this=_big(key), expression=literal((1 << _SHIFT) - 1))
-        shifted = exp.BitwiseLeftShift(this=exp.cast(literal(1), "BIGINT"), expression=exp.paren(offset))
-        blocks = exp.select(
-            exp.alias_(block, "_block"),
-            exp.alias_(exp.BitwiseOrAgg(this=shifted), "_present"),
-            exp.alias_(exp.Count(this=exp.Star()), "_n"),
-        )
-        inner = _filtered(blocks.from_(relation.copy()).where(complete), where).group_by("_block")
-        counted = exp.Sum(this=exp.BitwiseCount(this=exp.column("_present")))
-        distinct: exp.Expr = counted
+    kept = complete_keys(check.columns)
+    if where is not None:
+        kept = exp.and_(kept, where.copy(), copy=False)
+    if is_integer(check, columns):
+        inner = blocks_query(check, relation, kept)
+        distinct: exp.Expr = exp.Sum(this=exp.BitwiseCount(this=exp.column("_present")))
     else:
         keys = [column(name) for name in check.columns]
-        groups = exp.select(*keys, exp.alias_(exp.Count(this=exp.Star()), "_n")).from_(relation.copy())
-        inner = _filtered(groups.where(complete), where).group_by(*keys)
+        counted = exp.alias_(exp.Count(this=exp.Star()), "_n")
+        inner = exp.select(counted).from_(relation.copy()).where(kept).group_by(*keys)
         distinct = exp.Count(this=exp.Star())
     surplus = exp.Sub(this=exp.Sum(this=exp.column("_n")), expression=distinct)
     whole = exp.cast(exp.Coalesce(this=surplus, expressions=[literal(0)]), "BIGINT")
@@ -256,10 +242,6 @@ def _required(violated: exp.Expr | None) -> exp.Expr:
 
 def _bit(place: int | None) -> exp.Expr:
     return exp.cast(literal(0 if place is None else 1 << place), "BIGINT")
-
-
-def _big(value: exp.Expr) -> exp.Expr:
-    return exp.cast(value.copy(), "BIGINT")
 
 
 def _violations(number: int) -> exp.Column:
