@@ -134,6 +134,8 @@ def _correct(node: exp.Expr) -> exp.Expr:
             return _extract(node)
         case exp.EQ() if _named(node.this, "TYPEOF") and node.expression.name == "VARCHAR":
             return exp.EQ(this=node.this, expression=exp.Literal.string("string"))
+        case exp.Drop() if node.meta.get("temporary"):
+            node.set("kind", "VIEW")
         case exp.DataType() if node.this in _TYPES:
             return exp.DataType.build(_TYPES[node.this], dialect="spark")
     return node

@@ -38,6 +38,7 @@ from lakewright.sql.scd2_text import History, listed, quoted, same
 __all__ = ["SEEN", "History", "history_of", "scd2_columns", "scd2_statements"]
 
 _VALID_FROM, _VALID_TO, _IS_CURRENT = "valid_from", "valid_to", "is_current"
+_VERSIONS = "_scd2_versions"
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 
 
@@ -94,21 +95,23 @@ def scd2_statements(
     source = make(history, first=first)
     columns = [*history.stored, _VALID_FROM, _VALID_TO, _IS_CURRENT, *([SEEN] if history.changed_at else [])]
     if first:
-        statements = [
-            f"INSERT INTO __target__ ({listed(columns)}) SELECT {listed(columns)} FROM ({source}) AS _new"
-        ]
-    else:
-        settled = (*history.keys, _VALID_FROM)
-        values = [one for one in columns if one not in settled]
-        statements = [
-            f"MERGE INTO __target__ AS _old USING ({source}) AS _new"
-            f" ON {same(settled, '_old', '_new')}"
-            f" WHEN MATCHED THEN UPDATE SET {', '.join(f'{quoted(one)} = _new.{quoted(one)}' for one in values)}"
-            f" WHEN NOT MATCHED THEN INSERT ({listed(columns)}) VALUES ({listed(columns, '_new')})"
-        ]
-        if history.changed_at:
-            statements.append(_swallowed(history))
-    return tuple(_filled(parse_one(text, dialect="duckdb"), target, rows) for text in statements)
+        text = f"INSERT INTO __target__ ({listed(columns)}) SELECT {listed(columns)} FROM ({source}) AS _new"
+        return (_filled(text, target, rows),)
+    settled = (*history.keys, _VALID_FROM)
+    values = [one for one in columns if one not in settled]
+    statements = [
+        # a MERGE whose source holds a materialised CTE fails on DuckLake ("Out of buffer")
+        f"CREATE OR REPLACE TEMP TABLE {_VERSIONS} AS {source}",
+        f"MERGE INTO __target__ AS _old USING {_VERSIONS} AS _new"
+        f" ON {same(settled, '_old', '_new')}"
+        f" WHEN MATCHED THEN UPDATE SET {', '.join(f'{quoted(one)} = _new.{quoted(one)}' for one in values)}"
+        f" WHEN NOT MATCHED THEN INSERT ({listed(columns)}) VALUES ({listed(columns, '_new')})",
+    ]
+    if history.changed_at:
+        statements.append(_swallowed(history))
+    drop = parse_one(f"DROP TABLE {_VERSIONS}", dialect="duckdb")
+    drop.meta["temporary"] = True
+    return (*(_filled(text, target, rows) for text in statements), drop)
 
 
 def _swallowed(history: History) -> str:
@@ -120,8 +123,9 @@ def _swallowed(history: History) -> str:
     )
 
 
-def _filled(tree: exp.Expr, target: exp.Table, rows: exp.Select) -> exp.Expr:
-    """Put the table and the rows where the text has ``__target__`` and ``__rows__``."""
+def _filled(text: str, target: exp.Table, rows: exp.Select) -> exp.Expr:
+    """Parse *text*, and put the table and the rows where it has ``__target__`` and ``__rows__``."""
+    tree: exp.Expr = parse_one(text, dialect="duckdb")
     for node in list(tree.find_all(exp.Table)):
         if node.name == "__target__":
             new: exp.Expr = target.copy()
