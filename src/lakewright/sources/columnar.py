@@ -16,6 +16,7 @@ from lakewright.sources.manifest import Field
 from lakewright.sources.outcome import Outcome, Piece
 from lakewright.sources.scan import table_function
 from lakewright.sources.text import Unreadable
+from lakewright.sources.workbook import read_sheet
 from lakewright.spec.sources import ReadOptions
 from lakewright.sql.names import identifier, literal
 
@@ -168,28 +169,10 @@ def _avro_as_json(piece: Piece, file: Path, cursor: duckdb.DuckDBPyConnection) -
 
 
 def _excel(piece: Piece, declared: ReadOptions, cursor: duckdb.DuckDBPyConnection) -> Outcome:
-    if piece.head.startswith(b"\xd0\xcf\x11\xe0"):
-        raise Unreadable("old binary .xls workbooks cannot be read: save it as .xlsx")
-    load(cursor, "excel")
-    from lakewright.sources.workbook import sheet_range
+    import pyarrow.parquet as pq
 
-    sheet, header, area = sheet_range(piece.local, declared)
-    options = {
-        "all_varchar": literal(True),
-        "header": literal(header),
-        "sheet": literal(sheet),
-        "empty_as_varchar": literal(True),
-        "stop_at_empty": literal(False),
-    }
-    if area:
-        options["range"] = literal(area)
     copy = piece.copy("parquet")
-    target = literal(str(copy)).sql("duckdb")
-    scan = table_function("read_xlsx", [str(piece.local)], options)
-    try:
-        cursor.execute(f"COPY (SELECT * FROM {scan.sql('duckdb')}) TO {target} (FORMAT parquet)")  # noqa: S608
-    except duckdb.Error as error:
-        raise Unreadable(f"not readable as an Excel workbook: {_first(error)}") from None
+    pq.write_table(read_sheet(piece.local, declared), copy, compression="zstd")
     return _from_copy(copy, cursor)
 
 

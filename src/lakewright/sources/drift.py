@@ -107,6 +107,10 @@ def _differences(
     for key, field in here.items():
         old = before.get(names.get(key, ""), "")
         # A narrower type that fits into the known one is no change.
-        if old not in ("", "NULL") and field.type not in (old, "NULL") and unite(old, field.type, cursor) != old:
+        if (
+            old not in ("", "NULL")
+            and field.type not in (old, "NULL")
+            and unite(old, field.type, cursor) != old
+        ):
             found.append(Drift("", "retyped", field.name, old, field.type))
     return found

@@ -12,7 +12,7 @@ EXTENSIONS: dict[str, str] = {
     ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".psv": "csv", ".txt": "csv", ".dat": "csv",
     ".json": "json", ".geojson": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".jsonlines": "ndjson",
     ".parquet": "parquet", ".parq": "parquet", ".pq": "parquet", ".avro": "avro", ".orc": "orc",
-    ".xlsx": "excel", ".xlsm": "excel", ".xls": "excel",
+    ".xlsx": "excel", ".xlsm": "excel", ".xlsb": "excel", ".xls": "excel", ".ods": "excel",
 }  # fmt: skip
 
 #: Name endings of compressed files.
@@ -73,6 +73,9 @@ def inner_name(name: str) -> str:
 
 
 def _is_workbook(head: bytes, name: Path, local: Path) -> bool:
+    """Whether a zip file is a workbook: Office's parts, or an OpenDocument spreadsheet's first entry."""
+    if b"application/vnd.oasis.opendocument.spreadsheet" in head[:200]:
+        return True
     if b"[Content_Types].xml" not in head and b"xl/" not in head and name.suffix.lower() == ".zip":
         return False
     try:

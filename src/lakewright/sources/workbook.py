@@ -1,118 +1,148 @@
-"""Look inside an Excel workbook: its sheets, and where the table on one of them begins."""
+"""Read a sheet of a workbook (.xlsx, .xlsm, .xlsb, .xls, .ods) as an Arrow table, each column of one type."""
 
 from __future__ import annotations
 
-import re
+import datetime
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING, Any
 
 from lakewright.errors import nearest
+from lakewright.sources.dialect import clean_names
 from lakewright.sources.text import Unreadable
 from lakewright.spec.sources import ReadOptions
 
-__all__ = ["sheet_range", "sheets"]
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-_NS = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-_REL = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-_PACKAGE = "{http://schemas.openxmlformats.org/package/2006/relationships}"
+__all__ = ["read_sheet"]
 
-
-def sheets(file: Path) -> dict[str, str]:
-    """Return the names of the sheets of a workbook, in order, with their part of the package."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            book = _parse(archive.open("xl/workbook.xml"))
-            links = _parse(archive.open("xl/_rels/workbook.xml.rels"))
-            targets = {one.get("Id"): one.get("Target", "") for one in links.iter(f"{_PACKAGE}Relationship")}
-            found = {}
-            for one in book.iter(f"{_NS}sheet"):
-                target = targets.get(one.get(_REL), "")
-                found[one.get("name", "")] = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-    except (zipfile.BadZipFile, KeyError, ElementTree.ParseError, OSError) as error:
-        raise Unreadable(f"not an Excel workbook: {error}") from None
-    if not found:
-        raise Unreadable("the workbook has no sheet")
-    return found
+#: A workbook that unpacks to more than this is no workbook that a person made.
+_LARGEST = 4 << 30
 
 
-def sheet_range(file: Path, declared: ReadOptions) -> tuple[str, bool, str]:
-    """Return the sheet to read, whether its first row is a header, and the area of the table (``A1:D10``).
+def read_sheet(file: Path, declared: ReadOptions) -> pa.Table:
+    """Return the rows of one sheet; empty rows and columns around and between them do not count.
 
-    *declared* may name the sheet, by name or by number from 1. The area comes from the cells that
-    hold something, so that rows and columns left empty around the table do not count.
+    *declared* may name the ``sheet`` (by name, or by number from 1; the first one with rows by
+    default), the rows to ``skip``, whether there is a ``header``, its ``names`` and what stands for ``nulls``. A
+    column whose cells are all numbers, dates, times or truth values has that type; any other is
+    text, its dates in ISO form. Raises :class:`Unreadable`.
     """
-    found = sheets(file)
-    names = list(found)
-    sheet = names[0]
+    import python_calamine as calamine
+
+    _refuse_bomb(file)
+    try:
+        with calamine.load_workbook(str(file)) as book:
+            rows = _rows(book, declared)
+    except (KeyboardInterrupt, SystemExit, Unreadable):
+        raise
+    except calamine.PasswordError:
+        raise Unreadable("the workbook is protected by a password") from None
+    except BaseException as error:  # a panic in the parser is no Exception
+        raise Unreadable(f"not a sound workbook: {error}") from None
+    return _as_table(rows, declared)
+
+
+def _rows(book: Any, declared: ReadOptions) -> list[list[Any]]:
+    names = list(book.sheet_names)
     if isinstance(declared.sheet, int):
         if not 1 <= declared.sheet <= len(names):
             raise Unreadable(f"there is no sheet {declared.sheet}: the workbook has {len(names)}")
-        sheet = names[declared.sheet - 1]
+        names = [names[declared.sheet - 1]]
     elif declared.sheet is not None:
-        if declared.sheet not in found:
-            raise Unreadable(
-                f"there is no sheet {declared.sheet!r}{nearest(declared.sheet, names)}; there are {', '.join(names)}"
-            )
-        sheet = declared.sheet
-    header = True if declared.header is None else declared.header
-    return sheet, header, _area(file, found[sheet], declared.skip or 0)
+        if declared.sheet not in names:
+            hint = nearest(declared.sheet, names)
+            raise Unreadable(f"there is no sheet {declared.sheet!r}{hint}; there are {', '.join(names)}")
+        names = [declared.sheet]
+    for name in names:
+        rows: list[list[Any]] = book.get_sheet_by_name(name).to_python(skip_empty_area=True)
+        rows = [row for row in rows[declared.skip or 0 :] if any(cell != "" for cell in row)]
+        if rows:
+            return rows
+    raise Unreadable("the sheet is empty: it has no header and no rows")
 
 
-def _area(file: Path, part: str, skip: int) -> str:
-    first_row = last_row = first_column = last_column = 0
-    try:
-        with zipfile.ZipFile(file) as archive, archive.open(part) as stream:
-            for _, cell in ElementTree.iterparse(_safe(stream)):  # noqa: S314
-                if cell.tag == f"{_NS}c":
-                    place = re.fullmatch(r"([A-Z]+)(\d+)", cell.get("r", ""))
-                    if place is None:
-                        return ""
-                    full = cell.find(f"{_NS}v") is not None or cell.find(f"{_NS}is") is not None
-                    row, column = int(place[2]), _number(place[1])
-                    if full and row > skip:
-                        first_row = first_row or row
-                        last_row = max(last_row, row)
-                        first_column = min(first_column or column, column)
-                        last_column = max(last_column, column)
-                elif cell.tag == f"{_NS}row":
-                    cell.clear()
-    except (zipfile.BadZipFile, KeyError, ElementTree.ParseError, OSError) as error:
-        raise Unreadable(f"not an Excel workbook: {error}") from None
-    if not first_row:
-        raise Unreadable("the sheet is empty: it has no header and no rows")
-    return f"{_letters(first_column)}{first_row}:{_letters(last_column)}{last_row}"
+def _as_table(rows: list[list[Any]], declared: ReadOptions) -> pa.Table:
+    import pyarrow as pa
+
+    if declared.skip is None:
+        rows = rows[_first(rows) :]
+    top = rows[0]
+    header = declared.header
+    if header is None:
+        header = not declared.names and all(isinstance(cell, str) for cell in top)
+    body = rows[1:] if header else rows
+    width = max(len(row) for row in rows)
+    given = declared.names or ([str(cell) for cell in top] if header else ())
+    names = clean_names([*given, *(f"column{place}" for place in range(len(given), width))][:width])
+    nulls = {"", *declared.nulls}
+    columns = [
+        _column([row[place] if place < len(row) else "" for row in body], nulls) for place in range(width)
+    ]
+    filled = [
+        place
+        for place in range(width)
+        if (place < len(given) and given[place]) or columns[place].null_count < len(body)
+    ]
+    return pa.table({names[place]: columns[place] for place in filled})
 
 
-def _parse(stream: IO[bytes]) -> ElementTree.Element:
-    with stream:
-        return ElementTree.parse(_safe(stream)).getroot()  # noqa: S314
+def _first(rows: Sequence[Sequence[Any]]) -> int:
+    """The row at which the table begins: titles above it fill one cell only."""
+    counts = [sum(cell != "" for cell in row) for row in rows[:50]]
+    wide = max(counts)
+    return (
+        next((place for place, count in enumerate(counts) if count > 1 and count * 2 >= wide), 0)
+        if wide > 1
+        else 0
+    )
 
 
-class _safe:
-    """A stream that refuses document type declarations: they are how XML bombs are made."""
+def _column(cells: Sequence[Any], nulls: set[str]) -> pa.Array[Any]:
+    import pyarrow as pa
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
+    values = [None if isinstance(cell, str) and cell in nulls else cell for cell in cells]
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return pa.array(values, pa.bool_())
+    if kinds and kinds <= {int, float}:
+        # a workbook has no whole numbers of its own: 1 is kept as 1.0
+        if all(value is None or (float(value).is_integer() and abs(value) < 2**53) for value in values):
+            return pa.array([None if value is None else int(value) for value in values], pa.int64())
+        return pa.array(values, pa.float64())
+    if kinds == {datetime.date}:
+        return pa.array(values, pa.date32())
+    if kinds and kinds <= {datetime.date, datetime.datetime}:
+        return pa.array([_moment(value) for value in values], pa.timestamp("us"))
+    if kinds == {datetime.time}:
+        return pa.array(values, pa.time64("us"))
+    if kinds == {datetime.timedelta}:
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
+    return pa.array([None if value is None else _text(value) for value in values], pa.string())
 
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
-        if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-            raise Unreadable("the workbook declares XML entities, which no workbook needs")
-        return data
+
+def _moment(value: Any) -> datetime.datetime | None:
+    if value is None or isinstance(value, datetime.datetime):
+        return value
+    return datetime.datetime(value.year, value.month, value.day)
 
 
-def _number(letters: str) -> int:
-    value = 0
-    for letter in letters:
-        value = value * 26 + ord(letter) - 64
-    return value
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return str(value.isoformat(sep=" ") if isinstance(value, datetime.datetime) else value)
 
 
-def _letters(number: int) -> str:
-    text = ""
-    while number:
-        number, rest = divmod(number - 1, 26)
-        text = chr(65 + rest) + text
-    return text
+def _refuse_bomb(file: Path) -> None:
+    if not zipfile.is_zipfile(file):
+        return
+    with zipfile.ZipFile(file) as archive:
+        size = sum(info.file_size for info in archive.infolist())
+    if size > _LARGEST:
+        raise Unreadable(f"the workbook unpacks to {size:,} bytes, which is too much")
