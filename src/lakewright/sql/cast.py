@@ -7,7 +7,8 @@ A value that does not convert becomes null and is reported; it never stops the s
   text with a time of day other than midnight. A time with an offset other than UTC is no
   ``timestamp`` (declare ``timestamptz``). ``NaN`` and ``inf`` are no numbers, ``infinity`` no date.
   Blanks around a value do not matter; blank text is null. Years have four digits.
-  A number with an exponent stands for the nearest double.
+  A number with an exponent stands for the nearest double. Lists and structs convert when they are
+  written as DuckDB writes them.
 * **truth values** are true/false, t/f, yes/no, y/n, 1/0 in any case.
 * **values that have a type already** convert as SQL does: a decimal is rounded to its scale, a
   timestamp gives its date. Only an integer must be whole.

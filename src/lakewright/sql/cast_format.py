@@ -93,7 +93,8 @@ def _number(name: str, kind: exp.DataType, format: str, prefix: str) -> Conversi
         raise ValueError(
             f"{format!r} is not a format of numbers: write how 1234.56 looks, for instance '1.234,56'"
         )
-    group, point = found["group"], found["point"] or "."
+    group = found["group"]
+    point = found["point"] or ("," if group == "." else ".")
     separated = rf"\d{{1,3}}(?:{re.escape(group)}\d{{3}})+|" if group else ""
     pattern = rf"\s*[+-]?(?:{separated}\d+)(?:{re.escape(point)}\d*)?\s*"
     plain: exp.Expr = column(name)

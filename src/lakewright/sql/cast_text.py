@@ -48,7 +48,20 @@ def from_text(name: str, kind: exp.DataType, prefix: str) -> Conversion:
             return _timestamp(name, kind, prefix)
         case "time":
             return _moment(name, kind, "__:__:__", rf"\s*{_clock(6)}\s*", prefix)
+    if kind.this in (DType.ARRAY, DType.LIST, DType.STRUCT, DType.MAP):
+        return _nested(name, kind, prefix)
     return Conversion((), try_cast(name, kind), text=True)
+
+
+def _nested(name: str, kind: exp.DataType, prefix: str) -> Conversion:
+    # elements that do not convert become null inside the value, so its spelling is compared
+    value = column(f"{prefix}v")
+    texts = kind.copy()
+    for leaf in list(texts.find_all(exp.DataType)):
+        if (leaf is not texts and not leaf.expressions) or leaf.this == DType.DECIMAL:
+            leaf.replace(exp.DataType.build("TEXT"))
+    spelled = exp.EQ(this=exp.cast(value.copy(), "TEXT"), expression=exp.cast(try_cast(name, texts), "TEXT"))
+    return Conversion(({value.name: try_cast(name, kind)},), case((spelled, value)), text=True)
 
 
 def _integer(name: str, kind: exp.DataType, prefix: str) -> Conversion:
