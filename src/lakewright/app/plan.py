@@ -11,6 +11,7 @@ from lakewright.errors import LakewrightError, UsageError
 from lakewright.plan.select import select as choose
 from lakewright.plan.tasks import Found, Request, TaskPlan, plan_tasks
 from lakewright.run.ingest import look
+from lakewright.run.settle import owed, with_settling
 from lakewright.run.states import built_states, fingerprints, upstream_states
 
 __all__ = ["PlanReport", "Planned", "make_plan", "plan", "request_of"]
@@ -89,7 +90,7 @@ def make_plan(
             except LakewrightError as error:
                 # the task itself will fail with it; the rest of the plan still holds
                 problems[id] = error.problem.message
-    plans = plan_tasks(
+    tasks = plan_tasks(
         platform.graph,
         platform.project,
         ids,
@@ -99,7 +100,7 @@ def make_plan(
         found=found,
         request=request,
     )
-    return plans, problems
+    return with_settling(tasks, owed(services)), problems
 
 
 def request_of(full_refresh: bool, backfill: str | None) -> Request:

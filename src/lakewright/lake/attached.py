@@ -261,6 +261,10 @@ class AttachedLake(ABC):
         """See :meth:`lakewright.lake.protocol.Lake.latest_checkpoints`."""
         return checkpoints.latest(self, cursor)
 
+    def last_batch(self, cursor: duckdb.DuckDBPyConnection, id: str) -> int:
+        """See :meth:`lakewright.lake.protocol.Lake.last_batch`."""
+        return checkpoints.last_batch(self, cursor, id)
+
     def restored_since(self, cursor: duckdb.DuckDBPyConnection, id: str, batch: int) -> bool:
         """See :meth:`lakewright.lake.protocol.Lake.restored_since`."""
         return checkpoints.restored_since(self, cursor, id, batch)

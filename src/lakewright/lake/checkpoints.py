@@ -15,7 +15,7 @@ from sqlglot import exp
 from lakewright.lake.protocol import BOOKKEEPING, CATALOG, Checkpoint
 from lakewright.sql.names import column, identifier, literal, table
 
-__all__ = ["COLUMNS", "TABLE", "add", "latest", "restored_since"]
+__all__ = ["COLUMNS", "TABLE", "add", "last_batch", "latest", "restored_since"]
 
 #: The id of the table of checkpoints.
 TABLE = f"{BOOKKEEPING}.checkpoints"
@@ -76,6 +76,21 @@ def latest(
     query = exp.select(column("dataset"), *newest).from_(relation).group_by(column("dataset"))
     rows = lake.run(cursor, query.order_by(column("dataset"))).fetchall()
     return {row[0]: Checkpoint(*row) for row in rows}
+
+
+# Rendered once, too.
+_LAST = (
+    exp.select(exp.Max(this=column("batch")))
+    .from_(table(TABLE, CATALOG))
+    .where(column("dataset").eq(exp.Placeholder()))
+    .sql("duckdb")
+)
+
+
+def last_batch(lake: _Lake, cursor: duckdb.DuckDBPyConnection, dataset: str) -> int:
+    """Return the number of the last batch of *dataset*, 0 when there is none."""
+    row = lake.run(cursor, _LAST, [dataset]).fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
 
 
 def restored_since(lake: _Lake, cursor: duckdb.DuckDBPyConnection, dataset: str, batch: int) -> bool:

@@ -276,6 +276,10 @@ class Lake(Protocol):
         """Return the last checkpoint of every dataset, in one query."""
         ...
 
+    def last_batch(self, cursor: duckdb.DuckDBPyConnection, id: str) -> int:
+        """Return the number of the last batch of *id*, 0 when there is none."""
+        ...
+
     def restored_since(self, cursor: duckdb.DuckDBPyConnection, id: str, batch: int) -> bool:
         """True when rows of *id* up to *batch* went away by a restore: who has read that far must read it whole."""
         ...

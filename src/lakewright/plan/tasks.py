@@ -29,8 +29,9 @@ __all__ = [
 ]
 
 #: ``take`` new files into raw; make the table anew (``full``); apply what is new by the dataset's
-#: write mode (``incremental``); build a range of dates again (``backfill``).
-Mode = Literal["take", "full", "incremental", "backfill"]
+#: write mode (``incremental``); build a range of dates again (``backfill``); make up for what a run
+#: that died left undone after its commit (``settle``).
+Mode = Literal["take", "full", "incremental", "backfill", "settle"]
 
 WriteMode = Literal["append", "overwrite", "merge", "scd2", "replace"]
 

@@ -17,7 +17,7 @@ from lakewright.lake import Checkpoint
 from lakewright.plan.tasks import DatasetState, Position, TaskPlan, UpstreamState, write_mode
 from lakewright.quality.gate import Verdict, judge, refuse
 from lakewright.run.inputs import Input, dataset_input
-from lakewright.run.publish import Publication, positions_text, publish
+from lakewright.run.publish import Publication, publish
 from lakewright.run.record import keep_columns, record_audit
 from lakewright.run.services import Services
 from lakewright.run.stage import drop_stage, stage
@@ -130,8 +130,6 @@ def _build(
         id: {"batch": one.batch, **({"cursor": one.cursor} if one.cursor is not None else {})}
         for id, one in given.positions.items()
     }
-    before = json.loads(seen.positions or "{}") if seen else {}
-    rebuilt = batch if anew else int(before.get("rebuilt", 0))
     same = seen is not None and seen.fingerprint == plan.fingerprint
     staged = replace(staged, columns=keep_columns(services, dataset, staged.columns, same=same))
     with context.committing():
@@ -149,8 +147,10 @@ def _build(
                 anew=anew,
                 replaced=given.replaced,
                 in_order=given.in_order,
-                positions=positions_text(rebuilt, inputs),
-                fingerprint=plan.fingerprint,
+                inputs=inputs,
+                rebuilt=upstream_state(seen).rebuilt,
+                # a backfill leaves the rest of the table as an earlier definition made it
+                fingerprint=seen.fingerprint if seen and window is not None else plan.fingerprint,
                 window=window,
             ),
         )

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from lakewright.plan.graph import Graph
 from lakewright.plan.tasks import Request, TaskPlan, decide
-from lakewright.run.build import build, dataset_state
+from lakewright.run.build import Built, build, dataset_state
 from lakewright.run.ingest import ingest
 from lakewright.run.outcome import TaskOutcome
+from lakewright.run.publish import OvertakenError
 from lakewright.run.retry import RetryPolicy
 from lakewright.run.runner import Task, Work
+from lakewright.run.settle import told_batches
 from lakewright.run.states import upstream_states
-from lakewright.run.tell import tell_built, tell_event, tell_failed, tell_ingested
+from lakewright.run.tell import tell_again, tell_built, tell_event, tell_failed, tell_ingested
 from lakewright.spec.durations import parse_duration
 
 if TYPE_CHECKING:
@@ -52,18 +54,21 @@ class _Take:
         except Exception as error:
             tell_failed(self.services, self.id, context.run, error)
             raise
-        if taken.files == 0:
+        if taken.files or told_batches(self.services).get(self.id) != taken.batch:
+            tell_ingested(self.services, self.id, taken, context.run)
+        else:
             tell_event(self.services, "COMPLETE", self.id, context.run)
+        if not taken.files and not taken.settled:
             return TaskOutcome("unchanged", reason=taken.summary)
-        tell_ingested(self.services, self.id, taken, context.run, taken.batch)
+        rejected = taken.rejected + taken.settled
         return TaskOutcome(
             "built",
             rows=taken.rows,
-            quarantined=taken.rejected,
+            quarantined=rejected,
             bytes=taken.bytes,
             reason=taken.summary,
             details={
-                "read": taken.rows + taken.rejected,
+                "read": taken.rows + rejected,
                 "files": taken.files,
                 "removed": 0,
                 "notes": list(taken.notes),
@@ -79,16 +84,29 @@ class _Build:
     request: Request
 
     def __call__(self, context: TaskContext) -> TaskOutcome:
+        while True:
+            try:
+                return self._once(context)
+            except OvertakenError as error:
+                # what another process published is read anew, and whatever is left is built on it
+                context.log.warning(error.problem.message)
+                context.check()
+
+    def _once(self, context: TaskContext) -> TaskOutcome:
         # What the plan foretold may have turned out otherwise: the upstream brought nothing, or more.
         node = self.graph.nodes[self.plan.id]
         dataset = self.services.project.datasets[self.plan.id]
         # The lease is ours from here on; another process may have built the dataset before it was.
         self.services.refresh()
+        last = self.services.seen(dataset.id)
+        if last is not None and told_batches(self.services).get(dataset.id) != last.batch:
+            # whoever published it died before it could tell
+            tell_again(self.services, dataset, node.reads, last)
         plan = decide(
             node,
             dataset,
             fingerprint=self.plan.fingerprint,
-            built=dataset_state(self.services.seen(dataset.id)),
+            built=dataset_state(last),
             upstreams=upstream_states(self.services),
             request=self.request,
         )
@@ -97,24 +115,30 @@ class _Build:
         tell_event(self.services, "START", dataset.id, context.run)
         try:
             built = build(self.services, dataset, node.reads, plan, context)
+        except OvertakenError:
+            raise
         except Exception as error:
             tell_failed(self.services, dataset.id, context.run, error)
             raise
         tell_built(self.services, dataset, node.reads, built, context.run)
-        return TaskOutcome(
-            "built",
-            rows=built.rows,
-            quarantined=built.quarantined,
-            score=built.verdict.score,
-            reason=plan.reason,
-            details={
-                "batch": built.batch,
-                "mode": built.mode,
-                "read": built.read,
-                "removed": built.removed,
-                "notes": list(built.notes),
-            },
-        )
+        return _outcome(built, plan)
+
+
+def _outcome(built: Built, plan: TaskPlan) -> TaskOutcome:
+    return TaskOutcome(
+        "built",
+        rows=built.rows,
+        quarantined=built.quarantined,
+        score=built.verdict.score,
+        reason=plan.reason,
+        details={
+            "batch": built.batch,
+            "mode": built.mode,
+            "read": built.read,
+            "removed": built.removed,
+            "notes": list(built.notes),
+        },
+    )
 
 
 def _retry(services: Services, id: str) -> RetryPolicy:

@@ -9,10 +9,14 @@ import duckdb
 from sqlglot import exp
 
 from lakewright.engine.errors import explain
+from lakewright.lake import Checkpoint
 from lakewright.plan.tasks import Found
+from lakewright.run.publish import positions_text
+from lakewright.run.settle import owes_rejects
 from lakewright.sources.discover import discover
 from lakewright.sources.drift import schema_of
 from lakewright.sources.files import Taken, pending, rejects_of, take
+from lakewright.sources.frame import PREFIX
 from lakewright.sources.manifest import RawFile, current_files, files_of, last_batch
 from lakewright.sql.names import column, literal, quarantine_id, table
 from lakewright.state import now
@@ -38,7 +42,10 @@ REJECT_COLUMNS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Ingested:
-    """What a task took, and what the raw dataset now holds in all: ``columns``, name → DuckDB type, and totals."""
+    """What a task took, and what the raw dataset now holds in all: ``columns``, name → DuckDB type, and totals.
+
+    ``batch`` is its last batch; ``settled`` counts rejects that an earlier run had not put into quarantine.
+    """
 
     batch: int
     files: int
@@ -51,6 +58,7 @@ class Ingested:
     total_files: int
     total_rows: int
     total_bytes: int
+    settled: int
 
 
 def look(services: Services, id: str) -> Found:
@@ -62,7 +70,9 @@ def look(services: Services, id: str) -> Found:
     known = current_files(services.state, id)
     waiting = pending(found, known)
     new = sum(one.path not in known for one in waiting)
-    gone = len(known.keys() - {one.path for one in found})
+    here = {one.path for one in found}
+    # rows handed over from Python are no files of the source
+    gone = sum(path not in here and not path.startswith(PREFIX) for path in known)
     return Found(new, len(waiting) - new, gone, sum(one.size for one in waiting))
 
 
@@ -70,7 +80,7 @@ def ingest(services: Services, id: str, context: TaskContext) -> Ingested:
     """Take what is new of the raw dataset *id* and quarantine what cannot be read of it.
 
     The manifest is written first. The rejects lie beside the raw files, so a crash before they reach
-    the quarantine loses none: the next call puts there what is missing.
+    the quarantine loses none: the next run puts there what is missing.
     """
     project = services.project
     name = id.partition(".")[2]
@@ -90,9 +100,10 @@ def ingest(services: Services, id: str, context: TaskContext) -> Ingested:
                 resolve=services.resolve,
             )
             with context.committing():
-                quarantine_rejects(services, cursor, id, context.run)
+                added = quarantine_rejects(services, cursor, id, context.run)
+            everything = files_of(services.state, id)
             spec = project.sources[project.raw[id]].datasets[name]
-            columns = schema_of(files_of(services.state, id), spec, cursor) if taken.files else {}
+            columns = schema_of(everything, spec, cursor)
     except duckdb.Error as error:
         context.check()
         raise explain(error, hide=set(services.session.hidden)) from error
@@ -100,9 +111,8 @@ def ingest(services: Services, id: str, context: TaskContext) -> Ingested:
         cursor.close()
     for file in taken.files:
         context.log.info("taken", file=file.path, rows=file.rows, rejected=file.rejected, change=file.change)
-    everything = files_of(services.state, id)
     return Ingested(
-        batch=taken.batch,
+        batch=last_batch(services.state, id),
         files=len(taken.files),
         rows=taken.rows,
         rejected=taken.rejected,
@@ -113,20 +123,23 @@ def ingest(services: Services, id: str, context: TaskContext) -> Ingested:
         total_files=len(everything),
         total_rows=sum(one.rows for one in everything),
         total_bytes=sum(one.size for one in everything),
+        settled=max(0, added - taken.rejected),
     )
 
 
 def quarantine_rejects(services: Services, cursor: duckdb.DuckDBPyConnection, id: str, run_id: str) -> int:
     """Bring the quarantine of *id* up to the manifest; return how many rejects were added.
 
-    Batches already there are not added again, and rejects of a file that has a newer version go.
+    Batches already there are not added again, and rejects of a file that has a newer version go. A
+    checkpoint of the quarantine says which batch of the manifest it stands at.
     """
+    if not owes_rejects(services, id):
+        return 0
     lake = services.lake
     target = quarantine_id(id)
-    files = [one for one in files_of(services.state, id) if one.rejected]
+    last = last_batch(services.state, id)
+    files = [one for one in files_of(services.state, id, upto=last) if one.rejected]
     there = lake.columns(cursor, target)
-    if there is None and not files:
-        return 0
     present: set[tuple[int, str]] = set()
     if there is not None:
         query = exp.select("_batch_id", "_source_file").distinct().from_(table(target))
@@ -134,13 +147,10 @@ def quarantine_rejects(services: Services, cursor: duckdb.DuckDBPyConnection, id
     batches = {batch for batch, _ in present}
     missing = [one for one in files if one.batch not in batches]
     stale = _stale(services, id, present)
-    if not missing and not stale:
-        return 0
-    last = last_batch(services.state, id)
     rejects = rejects_of(services.store, missing)
     at = now()
 
-    def work() -> int:
+    def work() -> Checkpoint:
         lake.create_table(cursor, target, REJECT_COLUMNS, comment=f"lines of {id} that could not be read")
         for batch, path in stale:
             gone = exp.delete(table(target)).where(
@@ -151,11 +161,17 @@ def quarantine_rejects(services: Services, cursor: duckdb.DuckDBPyConnection, id
             cursor.register("_rejects", rejects)
             batches = {one.path: one.batch for one in missing}
             _insert(cursor, target, batches, run_id, at.isoformat())
-        return int(rejects.num_rows)
+        number = lake.last_batch(cursor, target) + 1
+        settled = positions_text({id: {"batch": last}})
+        checkpoint = Checkpoint(target, number, run_id, settled, "", rejects.num_rows, at)
+        lake.add_checkpoint(cursor, checkpoint)
+        return checkpoint
 
-    return lake.commit(
+    done = lake.commit(
         cursor, work, message=f"{id} batch {last}: lines that could not be read", info={"run": run_id}
     )
+    services.advance(done)
+    return done.rows
 
 
 def _insert(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlglot import exp
 
+from lakewright.errors import RunError
 from lakewright.lake import Checkpoint
 from lakewright.plan.tasks import WriteMode
 from lakewright.run.stage import STAGE, Staged
@@ -24,7 +25,15 @@ if TYPE_CHECKING:
 
     from lakewright.lake import Lake
 
-__all__ = ["QUARANTINE_COLUMNS", "Publication", "Published", "positions_text", "publish", "shown_value"]
+__all__ = [
+    "QUARANTINE_COLUMNS",
+    "OvertakenError",
+    "Publication",
+    "Published",
+    "positions_text",
+    "publish",
+    "shown_value",
+]
 
 #: Columns of a quarantine table beside the dataset's own, which it keeps as text.
 QUARANTINE_COLUMNS: dict[str, str] = {
@@ -37,12 +46,17 @@ QUARANTINE_COLUMNS: dict[str, str] = {
 }
 
 
+class OvertakenError(RunError):
+    """Another process published the dataset first: what is new has to be looked up again."""
+
+
 @dataclass(frozen=True)
 class Publication:
     """What is to be published beside the rows.
 
     ``mode`` is the write mode in force; ``anew`` empties the table first. ``replaced`` are source
     files whose earlier rows make room; ``window`` limits a backfill: the column and both ends.
+    ``inputs`` says how far each upstream was read, ``rebuilt`` which batch last took rows away.
     """
 
     dataset: Dataset
@@ -54,7 +68,8 @@ class Publication:
     anew: bool
     replaced: tuple[str, ...]
     in_order: bool
-    positions: str
+    inputs: Mapping[str, Mapping[str, object]]
+    rebuilt: int
     fingerprint: str
     window: tuple[str, str, str] | None = None
 
@@ -70,20 +85,27 @@ class Published:
 
 
 def publish(lake: Lake, cursor: duckdb.DuckDBPyConnection, staged: Staged, what: Publication) -> Published:
-    """Commit the stage. Nothing of it is visible before, and all of it is after."""
+    """Commit the stage. Nothing of it is visible before, and all of it is after.
+
+    Raises OvertakenError when the dataset was published by another process since its lease was ours.
+    """
     source = _with_source_rows(cursor, staged, what)
     counts = _counts(cursor, staged)
     columns = {**staged.columns, **_audit_columns(staged, what)}
     write = msgspec.structs.replace(what.dataset.file.write, mode=what.mode, keys=what.keys)
 
     def work() -> Published:
+        # a process that slept through the end of its lease must not publish on top of its successor
+        if lake.last_batch(cursor, what.dataset.id) >= what.batch:
+            raise OvertakenError(
+                "LW613", f"{what.dataset.id} batch {what.batch} was published by another process meanwhile"
+            )
         stored = lake.storable(output_columns(write, columns))
         _prepare(lake, cursor, what, stored)
         target = table(what.dataset.id)
-        for statement in _make_room(staged, what, target):
-            cursor.execute(statement.sql("duckdb"))
-        # rows that go into an empty table need no look-up of their key
-        plain = what.anew and what.mode != "scd2"
+        removed: int = sum(_delete(cursor, one) for one in _make_room(staged, what, target))
+        # rows that go where none are need no look-up of their key, and must not push others out
+        plain = what.mode != "scd2" and (what.anew or (what.window is not None and what.mode != "merge"))
         effective: Write = msgspec.structs.replace(write, mode="append") if plain else write
         rows = _good_rows(staged, what, columns, source)
         for statement in publish_statements(
@@ -96,12 +118,18 @@ def publish(lake: Lake, cursor: duckdb.DuckDBPyConnection, staged: Staged, what:
             at=what.at,
             newer_by=_newer_by(staged, what),
         ):
-            cursor.execute(statement.sql("duckdb"))
+            if isinstance(statement, exp.Delete):
+                removed += _delete(cursor, statement)
+            else:
+                cursor.execute(statement.sql("duckdb"))
         _make_room_in_quarantine(lake, cursor, what)
         if counts[1]:
             _quarantine(lake, cursor, staged, what, source)
+        positions = positions_text(
+            what.inputs, rebuilt=what.batch if what.anew or removed else what.rebuilt, columns=stored
+        )
         checkpoint = Checkpoint(
-            what.dataset.id, what.batch, what.run_id, what.positions, what.fingerprint, counts[0], what.at
+            what.dataset.id, what.batch, what.run_id, positions, what.fingerprint, counts[0], what.at
         )
         lake.add_checkpoint(cursor, checkpoint)
         return Published(counts[0], counts[1], checkpoint, stored)
@@ -112,6 +140,11 @@ def publish(lake: Lake, cursor: duckdb.DuckDBPyConnection, staged: Staged, what:
         message=f"{what.dataset.id} batch {what.batch}",
         info={"run": what.run_id, "dataset": what.dataset.id, "batch": what.batch, "mode": what.mode},
     )
+
+
+def _delete(cursor: duckdb.DuckDBPyConnection, statement: exp.Expr) -> int:
+    found = cursor.execute(statement.sql("duckdb")).fetchone()
+    return int(found[0]) if found else 0
 
 
 def _newer_by(staged: Staged, what: Publication) -> str | None:
@@ -197,8 +230,8 @@ def _prepare(
             lake.alter_type(cursor, id, name, type)
 
 
-def _make_room(staged: Staged, what: Publication, target: exp.Table) -> Sequence[exp.Expr]:
-    statements: list[exp.Expr] = []
+def _make_room(staged: Staged, what: Publication, target: exp.Table) -> list[exp.Delete]:
+    statements: list[exp.Delete] = []
     if what.window is not None:
         name, low, high = what.window
         # dates count whole days: the upper end is included whatever its time of day
@@ -296,6 +329,11 @@ def shown_value(name: str, staged: Staged) -> exp.Expr:
     return exp.Coalesce(this=original, expressions=[value])
 
 
-def positions_text(rebuilt: int, inputs: Mapping[str, Any]) -> str:
-    """Return the text that a checkpoint keeps: what was read, and the last batch that replaced all rows."""
-    return msgspec.json.encode({"rebuilt": rebuilt, "inputs": inputs}).decode()
+def positions_text(
+    inputs: Mapping[str, Any], *, rebuilt: int = 0, columns: Mapping[str, str] | None = None
+) -> str:
+    """Return the text that a checkpoint keeps: what was read, the last batch that took rows away, the columns."""
+    text: dict[str, object] = {"rebuilt": rebuilt, "inputs": inputs}
+    if columns is not None:
+        text["columns"] = columns
+    return msgspec.json.encode(text).decode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -70,7 +70,8 @@ def record_audit(
     A second attempt of the same run replaces what the first one kept.
     """
     state = services.state
-    made = profile_stage(cursor, staged)
+    private = [name for name, rules in dataset.file.columns.items() if rules.pii]
+    made = profile_stage(cursor, staged, private)
     counts = {"rows": float(verdict.rows), "bad_rows": float(verdict.bad_rows), "score": verdict.score}
     metrics = {**made.metrics(), **counts}
     unusual = anomalies(results.metrics_history(state, dataset.id), metrics)
@@ -102,8 +103,13 @@ def load_findings(state: State, run_id: str) -> dict[str, Findings]:
     return {row.dataset: msgspec.json.decode(row.findings, type=Findings) for row in found}
 
 
-def profile_stage(cursor: duckdb.DuckDBPyConnection, staged: Staged) -> Profile:
-    """Return the profile of the staged rows; of a sample of them where there are many."""
+def profile_stage(
+    cursor: duckdb.DuckDBPyConnection, staged: Staged, private: Collection[str] = ()
+) -> Profile:
+    """Return the profile of the staged rows; of a sample of them where there are many.
+
+    No value of the columns in *private* is kept.
+    """
     relation = exp.to_table(STAGE)
     if staged.rows > _PROFILED:
         # a sample of whole vectors: reading less is what makes it cheap
@@ -113,7 +119,7 @@ def profile_stage(cursor: duckdb.DuckDBPyConnection, staged: Staged) -> Profile:
             f"TABLESAMPLE system({share:.6f} PERCENT) REPEATABLE (1)"
         )
         relation = exp.to_table(f"{STAGE}_sample")
-    made = profile(cursor, relation, staged.columns)
+    made = profile(cursor, relation, staged.columns, private=private)
     return Profile(staged.rows, made.sampled, made.columns) if staged.rows > _PROFILED else made
 
 

@@ -61,6 +61,10 @@ class Services:
         with self.session.cursor() as cursor:
             found = self.lake.latest_checkpoints(cursor)
         with self._lock:
+            # another task may have published since the lake was asked
+            for id, one in self.checkpoints.items():
+                if id in found and one.batch > found[id].batch:
+                    found[id] = one
             self.checkpoints = found
 
     def advance(self, checkpoint: Checkpoint) -> None:

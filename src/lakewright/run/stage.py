@@ -110,7 +110,7 @@ def stage(
     rows = _count(cursor, STAGE)
     lost = _find_losers(cursor, compiled.dedupe, columns)
     kept = _not_in(_LOSERS) if lost else None
-    surplus = _find_surplus(cursor, checks, compiled.dedupe, kept, target)
+    surplus = _find_surplus(cursor, checks, compiled.dedupe, kept, target, columns)
     audit = audit_query(checks, exp.to_table(STAGE), staged=True, where=kept, surplus=surplus)
     result = cursor.execute(audit.sql("duckdb"))
     names = [str(one[0]) for one in result.description or ()]
@@ -181,6 +181,7 @@ def _find_surplus(
     dedupe: Dedupe | None,
     kept: exp.Expr | None,
     target: exp.Table | None,
+    columns: Mapping[str, str],
 ) -> dict[str, exp.Table]:
     found: dict[str, exp.Table] = {}
     worse = quarantines(checks)
@@ -189,7 +190,7 @@ def _find_surplus(
         if settled and target is None:
             continue  # one row per key is what the deduplication left
         name = f"{_SURPLUS}_{number}"
-        query = surplus_query(check, exp.to_table(STAGE), target, where=kept, worse=worse)
+        query = surplus_query(check, exp.to_table(STAGE), target, where=kept, worse=worse, columns=columns)
         cursor.execute(f"CREATE TEMP TABLE {name} AS {query.sql('duckdb')}")
         if _count(cursor, name):
             found[check.id] = exp.to_table(name)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from lakewright.catalog import entries, openlineage, schemas
 from lakewright.catalog.openlineage import Input, Job, Output, Parent, run_event, run_uuid
@@ -11,6 +15,7 @@ from lakewright.errors import LakewrightError
 from lakewright.lake.protocol import TableInfo
 from lakewright.observe import TaskLog
 from lakewright.quality.gate import Verdict
+from lakewright.quality.results import load
 from lakewright.run.record import load_findings
 from lakewright.spec.dataset import Dataset
 from lakewright.sql.lineage import Lineage, lineage
@@ -18,11 +23,12 @@ from lakewright.sql.names import hidden
 from lakewright.state import now
 
 if TYPE_CHECKING:
+    from lakewright.lake import Checkpoint
     from lakewright.run.build import Built
     from lakewright.run.ingest import Ingested
     from lakewright.run.services import Services
 
-__all__ = ["tell_built", "tell_event", "tell_failed", "tell_ingested", "tell_run"]
+__all__ = ["tell_again", "tell_built", "tell_event", "tell_failed", "tell_ingested", "tell_run"]
 
 _log = TaskLog("lakewright.lineage")
 
@@ -48,16 +54,61 @@ def tell_built(
     services: Services, dataset: Dataset, reads: tuple[str, ...], built: Built, run_id: str
 ) -> None:
     """Note what a build published: schema version, catalog entry, lineage of its columns; send its event."""
+    batches = {id: position.batch for id, position in built.positions.items()}
+    told = _Told(
+        built.batch, run_id, built.at, built.columns, batches, built.rows, built.verdict, built.verdict.score
+    )
+    _tell(services, dataset, reads, told, dataset.file.compatibility)
+
+
+def tell_again(services: Services, dataset: Dataset, reads: tuple[str, ...], last: Checkpoint) -> None:
+    """Note what *last* published, as :func:`tell_built` would have, had its process lived to do so."""
+    found = msgspec.json.decode(last.positions or "{}")
+    audit = next((one for one in load(services.state, last.run_id) if one.dataset == dataset.id), None)
+    columns = found.get("columns")
+    if columns is None:
+        with services.session.cursor() as cursor:
+            columns = services.lake.columns(cursor, dataset.id) or {}
+    batches = {id: int(one["batch"]) for id, one in found.get("inputs", {}).items()}
+    verdict = audit.verdict if audit and audit.batch == last.batch else None
+    score = verdict.score if verdict else None
+    told = _Told(last.batch, last.run_id, last.at, columns, batches, last.rows, verdict, score)
+    # the rows are there: whether their columns suit the ones before is no longer the question
+    _tell(services, dataset, reads, told, "none", event=last.kind == "build")
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What there is to tell of one publish. ``batches`` says how far each upstream was read."""
+
+    batch: int
+    run_id: str
+    at: datetime
+    columns: Mapping[str, str]
+    batches: Mapping[str, int]
+    rows: int
+    verdict: Verdict | None
+    score: float | None
+
+
+def _tell(
+    services: Services,
+    dataset: Dataset,
+    reads: tuple[str, ...],
+    told: _Told,
+    compatibility: schemas.Compatibility,
+    *,
+    event: bool = True,
+) -> None:
     try:
-        columns = {name: type for name, type in built.columns.items() if not hidden(name)}
-        fields = schemas.fields_of(columns, dataset.file.columns)
+        columns = {name: type for name, type in told.columns.items() if not hidden(name)}
         version = schemas.record(
             services.state,
             dataset.id,
-            fields,
-            run_id=run_id,
-            mode=dataset.file.compatibility,
-            at=built.at,
+            schemas.fields_of(columns, dataset.file.columns),
+            run_id=told.run_id,
+            mode=compatibility,
+            at=told.at,
         )
         traced = _lineage(services, dataset, reads)
         table = _table(services, dataset.id)
@@ -65,33 +116,48 @@ def tell_built(
             columns=columns,
             location=services.location(dataset.id),
             format=services.lake.kind,
-            score=built.verdict.score,
+            score=told.score,
             rows=table.rows if table else None,
             bytes=table.bytes if table else None,
             files=table.files if table else None,
             schema_version=version.version,
-            batch=built.batch,
-            run_id=run_id,
-            updated=built.at,
+            batch=told.batch,
+            run_id=told.run_id,
+            updated=told.at,
         )
-        entries.publish(services.state, services.project, dataset.id, facts, inputs=reads, lineage=traced)
-        if services.outbox.wanted:
-            output = _output(services, dataset, built, traced, facts, run_id)
+        if event and services.outbox.wanted:
+            output = _output(services, dataset, told, traced, facts)
             inputs = [
-                Input(id, uri=services.location(id), version=str(built.positions[id].batch))
+                Input(id, uri=services.location(id), version=str(told.batches[id]))
                 for id in reads
-                if id in built.positions
+                if id in told.batches
             ]
-            event = _event(services, "COMPLETE", dataset.id, run_id, now(), inputs=inputs, outputs=[output])
-            _emit(services, event)
+            _emit(
+                services,
+                _event(services, "COMPLETE", dataset.id, told.run_id, now(), inputs=inputs, outputs=[output]),
+            )
+        # last, because its batch shows that all of this was told
+        entries.publish(services.state, services.project, dataset.id, facts, inputs=reads, lineage=traced)
     except Exception as error:  # the data is published; what is told about it must not undo that
         _log.error(f"the catalog could not be told about {dataset.id}", error=error)
 
 
-def tell_ingested(services: Services, id: str, taken: Ingested, run_id: str, batch: int) -> None:
+def tell_ingested(services: Services, id: str, taken: Ingested, run_id: str) -> None:
     """Note what was taken into raw: the catalog's entry of the raw dataset, and the event."""
     try:
         at = now()
+        if services.outbox.wanted:
+            output = Output(
+                id,
+                columns=taken.columns,
+                uri=services.location(id),
+                version=str(taken.batch),
+                kind="FILE",
+                rows=taken.rows,
+                bytes=taken.bytes,
+                files=taken.files,
+            )
+            _emit(services, _event(services, "COMPLETE", id, run_id, at, outputs=[output]))
         facts = entries.Facts(
             columns=taken.columns,
             location=services.location(id),
@@ -99,23 +165,11 @@ def tell_ingested(services: Services, id: str, taken: Ingested, run_id: str, bat
             rows=taken.total_rows,
             bytes=taken.total_bytes,
             files=taken.total_files,
-            batch=batch,
+            batch=taken.batch,
             run_id=run_id,
             updated=at,
         )
         entries.publish(services.state, services.project, id, facts)
-        if services.outbox.wanted:
-            output = Output(
-                id,
-                columns=taken.columns,
-                uri=services.location(id),
-                version=str(batch),
-                kind="FILE",
-                rows=taken.rows,
-                bytes=taken.bytes,
-                files=taken.files,
-            )
-            _emit(services, _event(services, "COMPLETE", id, run_id, at, outputs=[output]))
     except Exception as error:  # the files are in raw
         _log.error(f"the catalog could not be told about {id}", error=error)
 
@@ -137,14 +191,12 @@ def _table(services: Services, id: str) -> TableInfo | None:
 def _output(
     services: Services,
     dataset: Dataset,
-    built: Built,
+    told: _Told,
     traced: Lineage,
     facts: entries.Facts,
-    run_id: str,
 ) -> Output:
     file = dataset.file
-    findings = load_findings(services.state, run_id).get(dataset.id)
-    verdict: Verdict = built.verdict
+    findings = load_findings(services.state, told.run_id).get(dataset.id)
     return Output(
         dataset.id,
         columns=facts.columns,
@@ -154,13 +206,13 @@ def _output(
         tags=file.tags,
         column_tags={name: rules.tags for name, rules in file.columns.items() if rules.tags},
         uri=services.location(dataset.id),
-        version=str(built.batch),
+        version=str(told.batch),
         storage=services.lake.kind,
         lineage=traced,
-        rows=built.rows,
+        rows=told.rows,
         bytes=facts.bytes,
         files=facts.files,
-        checks=verdict.results,
+        checks=told.verdict.results if told.verdict else (),
         profile=findings.profile.columns if findings else (),
         profiled_rows=findings.profile.rows if findings else None,
     )
