@@ -299,7 +299,7 @@ CODES: dict[str, Code] = {
     "LW415": Code(
         "no such version",
         "The lake has no snapshot of that number or time: it never was, or it was expired.",
-        "list what there is with `lakewright restore --list DATASET`",
+        "`lakewright snapshots DATASET` lists what there is",
     ),
     "LW416": Code(
         "type cannot be stored",
@@ -500,6 +500,21 @@ CODES: dict[str, Code] = {
         "folder is not empty",
         "A new project needs a folder of its own; nothing that exists is overwritten.",
         "name a folder that does not exist yet",
+    ),
+    "LW907": Code(
+        "query not understood",
+        "DuckDB does not understand the query: its syntax, or a column or function that it names.",
+        "correct the query at the place that the message shows",
+    ),
+    "LW908": Code(
+        "unit test without rows",
+        "A unit test gives no rows for a dataset that the tested one reads or refers to.",
+        "add the dataset under `given`, with `[]` for no rows",
+    ),
+    "LW909": Code(
+        "unexpected error",
+        "Lakewright met an error that it did not foresee. What was committed before it is whole.",
+        "run the command again with LAKEWRIGHT_DEBUG=1 to see where it comes from, and please report it",
     ),
     "LW906": Code(
         "no readable file",

@@ -72,7 +72,10 @@ def init_from(folder: Path, source: str) -> Made:
     folder.mkdir(parents=True, exist_ok=True)
     name = folder.resolve().name
     written = write_project(folder, name=name, source=source, tables=found.tables)
-    notes = [f"{one.name}: {one.file_count} {'file' if one.file_count == 1 else 'files'}, {one.rows:,} rows, {len(one.columns)} columns" for one in found.tables]
+    notes = [
+        f"{one.name}: {one.file_count} {'file' if one.file_count == 1 else 'files'}, {one.rows:,} rows, {len(one.columns)} columns"
+        for one in found.tables
+    ]
     notes += [f"left out {path}: {reason}" for path, reason in found.skipped]
     return Made(name, str(folder), tuple(written), tuple(notes))
 

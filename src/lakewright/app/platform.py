@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
+from lakewright.app.scratch import Scratch
 from lakewright.catalog.outbox import Outbox
 from lakewright.engine.session import Session
-from lakewright.errors import NotFoundError, ProjectError, nearest
+from lakewright.errors import NotFoundError, ProjectError, UsageError, nearest
 from lakewright.lake import open_lake
 from lakewright.lake.raw import open_raw
 from lakewright.observe import Redactor, TaskLog
@@ -39,6 +40,11 @@ class Platform:
         self.redactor = Redactor()
         self._opened: list[Callable[[], None]] = []
         self._lock = threading.RLock()
+        self._state: State | None = None
+        self._journal: Journal | None = None
+        self._services: Services | None = None
+        self._scratch: Scratch | None = None
+        self._closed = False
 
     @classmethod
     def open(cls, start: Path | str = ".", target: str | None = None) -> Platform:
@@ -63,42 +69,65 @@ class Platform:
         """The project's dependency graph."""
         return Graph.of(self.project)
 
-    @cached_property
+    @property
     def state(self) -> State:
         """The state database."""
         with self._lock:
-            state = State(self.resolve(self.project.file.state), self.root)
-            self._opened.append(state.close)
-            return state
+            if self._state is None:
+                self._require_open()
+                self._state = State(self.resolve(self.project.file.state), self.root)
+                self._opened.append(self._state.close)
+            return self._state
 
-    @cached_property
+    @property
     def journal(self) -> Journal:
         """The history of runs."""
-        level = log_level(os.environ) or "info"
-        return Journal(
-            self.state, redactor=self.redactor, logs=self.root / ".lakewright" / "logs", level=level
-        )
+        with self._lock:
+            state = self.state
+            if self._journal is None:
+                self._journal = Journal(
+                    state,
+                    redactor=self.redactor,
+                    logs=self.root / ".lakewright" / "logs",
+                    level=log_level(os.environ) or "info",
+                )
+            return self._journal
 
-    @cached_property
+    @property
     def services(self) -> Services:
         """Engine and lake, attached."""
         with self._lock:
-            session = Session.open(self.project.file.engine, root=self.root)
-            self._opened.append(session.close)
-            lake = open_lake(self.project, session, resolve=self.resolve)
-            store = open_raw(self.project.file.lake, self.root, self.resolve)
-            services = Services(
-                project=self.project,
-                state=self.state,
-                session=session,
-                lake=lake,
-                store=store,
-                resolve=self.resolve,
-                redact=self.redactor.text,
-                outbox=self._outbox(),
-            )
-            services.refresh()
-            return services
+            if self._services is None:
+                self._require_open()
+                self._services = self._attach()
+            return self._services
+
+    def _attach(self) -> Services:
+        session = Session.open(self.project.file.engine, root=self.root)
+        self._opened.append(session.close)
+        lake = open_lake(self.project, session, resolve=self.resolve)
+        store = open_raw(self.project.file.lake, self.root, self.resolve)
+        services = Services(
+            project=self.project,
+            state=self.state,
+            session=session,
+            lake=lake,
+            store=store,
+            resolve=self.resolve,
+            redact=self.redactor.text,
+            outbox=self._outbox(),
+        )
+        services.refresh()
+        return services
+
+    @property
+    def scratch(self) -> Scratch:
+        """Catalogs for queries."""
+        with self._lock:
+            session = self.services.session
+            if self._scratch is None:
+                self._scratch = Scratch(session)
+            return self._scratch
 
     def _outbox(self) -> Outbox:
         outbox = Outbox(
@@ -125,9 +154,15 @@ class Platform:
             raise NotFoundError("LW901", f"{name!r} may mean {', '.join(found)}", remedy="write zone.name")
         raise NotFoundError("LW901", f"no dataset {name!r}{nearest(name, known)}")
 
+    def _require_open(self) -> None:
+        if self._closed:
+            raise UsageError("LW904", "the project was closed", remedy="open it again: lakewright.open(...)")
+
     def close(self) -> None:
-        """Close what was opened, last first."""
+        """Close what was opened, last first; closing twice does nothing."""
         with self._lock:
+            self._closed = True
+            self._state = self._journal = self._services = self._scratch = None
             while self._opened:
                 self._opened.pop()()
 

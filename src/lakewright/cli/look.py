@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import enum
 import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lakewright.cli.options import AsJson, ProjectFolder, TargetName
-from lakewright.cli.output import emit_json, note, print_table, print_text, short_time, span
+from lakewright.cli.output import (
+    counted,
+    emit_json,
+    note,
+    print_rows,
+    print_table,
+    print_text,
+    short_time,
+    span,
+)
+from lakewright.errors import UsageError
 
 __all__ = ["register"]
 
@@ -56,7 +67,10 @@ def query(
     sql: Annotated[
         str, typer.Argument(help="A SELECT over raw, processed, curated, quarantine, ops; - reads stdin.")
     ],
-    output: Annotated[Output, typer.Option("--output", "-o", help="How rows are written.")] = Output.table,
+    output: Annotated[
+        Output | None,
+        typer.Option("--output", "-o", help="How rows are written; a table, or what the file's name says."),
+    ] = None,
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Write to this file, not stdout.")] = None,
     as_of: Annotated[
         str | None, typer.Option("--as-of", help="The lake as it was: a snapshot number or a time.")
@@ -69,17 +83,44 @@ def query(
     """Query any zone in SQL."""
     from lakewright.app.platform import Platform
     from lakewright.app.query import query as verb
-    from lakewright.app.query import write_result
+    from lakewright.app.rows import write_result
 
     text = sys.stdin.read() if sql == "-" else sql
-    form = "json" if as_json else output.value
-    with Platform.open(project, target) as platform, verb(platform, text, as_of=as_of) as result:
-        if form == "table" and file is None:
-            shown, more = result.first(limit)
-            print_table(result.columns, shown, right=result.numeric)
-            note(f"{len(shown):,} rows" + (" shown, there are more (--limit 0 shows all)" if more else ""))
+    form = "json" if as_json else _form(output, file)
+    with (
+        Platform.open(project, target) as platform,
+        verb(platform, text, as_of=as_of, flat=form == "csv") as result,
+    ):
+        if form != "table":
+            write_result(result, form, file)
             return
-        write_result(result, "csv" if form == "table" else form, file)
+        if result.columns == ["explain_key", "explain_value"]:
+            for _, drawing in result.fetchall():
+                print_text(str(drawing))
+            return
+        shown, more = result.first(limit)
+        print_rows(result.columns, shown, right=result.numeric)
+        note(counted(len(shown), "row") + (" shown, there are more (--limit 0 shows all)" if more else ""))
+
+
+def _form(output: Output | None, file: Path | None) -> str:
+    """Return how rows are written: as asked, else as the file's name says."""
+    if output is Output.table and file is not None:
+        raise UsageError(
+            "LW904", "a table is for people, not for a file", remedy="choose csv, json, ndjson or parquet"
+        )
+    if output is not None:
+        return output.value
+    if file is None:
+        return "table"
+    found = {".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet", ".csv": "csv"}
+    if file.suffix.lower() not in found:
+        raise UsageError(
+            "LW904",
+            f"the name {file.name!r} does not tell the format",
+            remedy="add --output csv, json, ndjson or parquet",
+        )
+    return found[file.suffix.lower()]
 
 
 def quality(
@@ -261,4 +302,7 @@ def logs(
         return
     for one in lines:
         place = f" {one.task}" if one.task else ""
-        print_text(f"{short_time(one.at)} {one.level:<7}{place} {one.message}")
+        facts = "".join(f" {name}={value}" for name, value in one.fields.items() if name != "traceback")
+        print_text(f"{short_time(one.at)} {one.level:<7}{place} {one.message}{facts}")
+        if "traceback" in one.fields:
+            print_text(textwrap.indent(str(one.fields["traceback"]), "    "))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 
 import typer
@@ -49,18 +51,41 @@ def main() -> None:
 
     0 ok, 1 failed, 2 project or usage, 3 quality gate, 4 not found, 130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # a terminal that cannot show a letter of the data shows its number; it is no reason to stop
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except LakewrightError as error:
-        _tell(error)
-        sys.exit(error.exit_code)
+        _leave(error)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
     except BrokenPipeError:
         # the reader of our output has left, as in `lakewright query … | head`
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except Exception as error:
+        if os.environ.get("LAKEWRIGHT_DEBUG"):
+            raise
+        _leave(_unforeseen(error))
+
+
+def _unforeseen(error: Exception) -> LakewrightError:
+    from lakewright.engine.errors import redact
+
+    if isinstance(error, OSError) and error.filename is not None:
+        return LakewrightError("LW408", redact(f"{error.filename}: {error.strerror}"))
+    return LakewrightError("LW909", redact(f"{type(error).__name__}: {error}"))
+
+
+def _leave(error: LakewrightError) -> None:
+    try:
+        _tell(error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(error.exit_code)
 
 
 def _tell(error: LakewrightError) -> None:

@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-__all__ = ["emit_json", "note", "print_table", "print_text", "short_time", "size", "span"]
+__all__ = [
+    "counted",
+    "emit_json",
+    "note",
+    "print_rows",
+    "print_table",
+    "print_text",
+    "short_time",
+    "size",
+    "span",
+]
+
+#: Characters that a column of a table needs at least to be of use.
+_LEAST = 5
+
+#: A width that no table reaches.
+_UNFOLDED = 1_000_000
+
+_CONTROLS = {
+    code: {9: "\\t", 10: "\\n", 13: "\\r"}.get(code, f"\\x{code:02x}")
+    for code in (*range(32), *range(127, 160))
+}
+
+
+def counted(number: int, word: str) -> str:
+    """Return *number* and *word*, in the plural unless it is one: ``1 row``, ``2,000 rows``."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def print_text(text: str) -> None:
@@ -30,7 +58,28 @@ def emit_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = ()) -> None:
-    """Write a table to stdout; columns named in *right* are set flush right."""
+    """Write a table to stdout; columns named in *right* are set flush right, numbers are rounded for people."""
+    _print(columns, [[_cell(one) for one in row] for row in rows], right)
+
+
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = ()) -> None:
+    """Write the rows of a query to stdout, each value as it is.
+
+    On a terminal that is too narrow for the columns, each row becomes a list of names and values.
+    """
+    cells = [[_exact(one) for one in row] for row in rows]
+    room = shutil.get_terminal_size().columns
+    if sys.stdout.isatty() and len(columns) > 1 and len(columns) * (_LEAST + 3) > room:
+        width = max(map(len, columns))
+        for number, row in enumerate(cells, 1):
+            print_text(f"row {number:,}")
+            for name, value in zip(columns, row, strict=True):
+                print_text(f"  {name:<{width}}  {value}")
+        return
+    _print(columns, cells, right)
+
+
+def _print(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[str]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -39,11 +88,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right:
     numbers = set(right)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in columns:
-        table.add_column(Text(name), justify="right" if name in numbers else "left", overflow="fold")
+        table.add_column(Text(_safe(name)), justify="right" if name in numbers else "left", overflow="fold")
     for row in rows:
         # Text, not str: brackets in data are not markup
-        table.add_row(*(one if isinstance(one, Text) else Text(_cell(one)) for one in row))
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, soft_wrap=False).print(table)
+        table.add_row(*(Text(one) for one in row))
+    # what goes into a pipe or a file is not folded: no program could put it together again
+    width = None if sys.stdout.isatty() else _UNFOLDED
+    Console(file=sys.stdout, width=width, soft_wrap=False).print(table)
 
 
 def _cell(value: Any) -> str:
@@ -58,10 +109,35 @@ def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return short_time(value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={one}" for key, one in value.items())
+        return _safe(", ".join(f"{key}={one}" for key, one in value.items()))
     if isinstance(value, list | tuple):
-        return ", ".join(str(one) for one in value)
-    return str(value)
+        return _safe(", ".join(str(one) for one in value))
+    return _safe(str(value))
+
+
+def _exact(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _safe(value)
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    if isinstance(value, dict | list | tuple):
+        import msgspec
+
+        return _safe(msgspec.json.encode(value, enc_hook=str).decode())
+    return _safe(str(value))
+
+
+def _safe(text: str) -> str:
+    """Show control characters as their numbers: data must not give orders to the terminal."""
+    return text.translate(_CONTROLS)
 
 
 def short_time(value: datetime | None) -> str:

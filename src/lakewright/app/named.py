@@ -1,0 +1,113 @@
+"""What a query names: its one statement, the tables in it, and the functions that it must not call."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+
+from lakewright.errors import UsageError
+
+__all__ = ["Named", "named", "one_query"]
+
+#: Functions of extensions that write, though they stand where a table stands.
+_WRITERS = re.compile(
+    r"^(ducklake_(?!(snapshots|current_snapshot|last_committed_snapshot|table_\w+|list_files|options|settings)$)|\w+_(execute|attach)$|query$)"
+)
+
+#: What only explains: the statement that follows is the one to look at.
+_EXPLAIN = re.compile(r"^\s*explain(\s+analyze\b|\s*\([^)]*\))*\s+", re.IGNORECASE)
+
+_PART = r'(?:"(?:[^"]|"")+"|[A-Za-z_][\w$]*)'
+_DOTTED = re.compile(rf"(?<![.\w])({_PART})\s*\.\s*({_PART})(?!\s*\.)")
+
+
+@dataclass
+class Named:
+    """Tables as (zone, name); ``sure`` is False when they were found by reading, not by the parser."""
+
+    tables: set[tuple[str, str]] = field(default_factory=set)
+    bare: set[str] = field(default_factory=set)
+    versioned: set[str] = field(default_factory=set)
+    functions: set[str] = field(default_factory=set)
+    catalogs: set[str] = field(default_factory=set)
+    sure: bool = True
+
+
+def one_query(cursor: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """Return the one statement in *sql*. Raises LW903 for anything but one query, LW907 when it does not parse."""
+    try:
+        statements = cursor.extract_statements(sql)
+    except duckdb.Error as error:
+        raise UsageError("LW907", str(error).strip()) from None
+    kinds = [one.type for one in statements]
+    select, create, explain = (
+        duckdb.StatementType.SELECT,
+        duckdb.StatementType.CREATE,
+        duckdb.StatementType.EXPLAIN,
+    )
+    # PIVOT is one statement to its author and two to DuckDB: a type for the values, then the query.
+    if kinds == [create, select] and re.match(r"^\s*(pivot|from|select|with)\b", sql, re.IGNORECASE):
+        return sql.rstrip().rstrip(";")
+    if len(kinds) != 1:
+        raise UsageError("LW903", f"{len(kinds)} statements where one query is expected")
+    text = str(statements[0].query).strip()
+    if kinds == [explain]:
+        one_query(cursor, _EXPLAIN.sub("", text, count=1))
+    elif kinds != [select] or re.match(r"^pragma\b", text, re.IGNORECASE):
+        raise UsageError("LW903", f"{text.split(None, 1)[0].upper()} is not a query; `query` only reads")
+    return text
+
+
+def named(cursor: duckdb.DuckDBPyConnection, statement: str, zones: Iterable[str]) -> Named:
+    """Return what *statement* names. Raises LW903 when it calls a function that writes."""
+    row = cursor.execute("SELECT json_serialize_sql(?)", [_EXPLAIN.sub("", statement, count=1)]).fetchone()
+    tree = json.loads(row[0]) if row else {}
+    found = Named()
+    if tree.get("error", True):
+        # DuckDB cannot show the tree of a PIVOT; a zone, a dot and a name are looked for in its text
+        known = {one.lower() for one in zones}
+        pairs = ((_bare(a), _bare(b)) for a, b in _DOTTED.findall(statement))
+        found.tables = {(zone, name) for zone, name in pairs if zone.lower() in known}
+        found.functions = {one.lower() for one in re.findall(r"([A-Za-z_]\w*)\s*\(", statement)}
+        found.sure = False
+    else:
+        _walk(tree, found)
+    for function in sorted(found.functions):
+        if _WRITERS.match(function):
+            raise UsageError("LW903", f"{function}() may write; `query` only reads")
+    return found
+
+
+def _walk(node: Any, found: Named) -> None:
+    if isinstance(node, dict):
+        kind = node.get("type")
+        if kind == "BASE_TABLE":
+            _table(node, found)
+        elif kind == "TABLE_FUNCTION":
+            found.functions.add(str(node.get("function", {}).get("function_name", "")).lower())
+        for value in node.values():
+            _walk(value, found)
+    elif isinstance(node, list):
+        for value in node:
+            _walk(value, found)
+
+
+def _table(node: dict[str, Any], found: Named) -> None:
+    zone, name = str(node.get("schema_name") or ""), str(node.get("table_name") or "")
+    if node.get("catalog_name"):
+        found.catalogs.add(f"{node['catalog_name']}.{zone}.{name}")
+    elif not zone:
+        found.bare.add(name)
+    else:
+        found.tables.add((zone, name))
+        if node.get("at_clause"):
+            found.versioned.add(f"{zone}.{name}")
+
+
+def _bare(part: str) -> str:
+    return part[1:-1].replace('""', '"') if part.startswith('"') else part
