@@ -17,6 +17,7 @@ from lakewright.app import catalog as _catalog
 from lakewright.app import quality as _quality
 from lakewright.app import runs as _runs
 from lakewright.app import upkeep as _upkeep
+from lakewright.app.ingest import IngestReport, ingest
 from lakewright.app.lineage import LineageGraph, lineage
 from lakewright.app.plan import PlanReport, plan
 from lakewright.app.platform import Platform
@@ -145,6 +146,16 @@ class Lakewright:
     def tables(self) -> list[str]:
         """Return the ids of all datasets of the project."""
         return [*self._platform.project.raw, *self._platform.project.datasets]
+
+    def ingest(
+        self, dataset: str, frame: Any, *, key: str | None = None, metadata: dict[str, str] | None = None
+    ) -> IngestReport:
+        """Hand over a table (Arrow, Polars, pandas) or a list of mappings as new rows of a raw dataset.
+
+        With *key* the call can be repeated: the same rows under the same key are taken once. The next
+        :meth:`run` builds from them.
+        """
+        return ingest(self._platform, dataset, frame, key=key, metadata=metadata)
 
     def quality(self, dataset: str | None = None) -> Any:
         """Return the latest quality results."""

@@ -14,8 +14,9 @@ from lakewright.plan.dependencies import Dependencies
 from lakewright.plan.python import python_inputs
 from lakewright.project.locate import Key, Locations, locations
 from lakewright.spec.dataset import Dataset
-from lakewright.spec.expectations import References
+from lakewright.spec.expectations import Condition, References, Statistic
 from lakewright.spec.project import Project
+from lakewright.sql.checks import check_dependencies
 
 __all__ = ["CACHE_FILE", "Graph", "Node", "check_graph"]
 
