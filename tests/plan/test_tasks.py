@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -144,9 +145,23 @@ def test_what_is_asked_for_is_done() -> None:
         ("build", "full", "full refresh asked"),
         ("build", "full", "full refresh asked"),
     ]
-    tasks = plan(("processed.orders",), request=Request(backfill=("2024-01-01", "2024-01-31")))
-    assert shown(tasks) == [("build", "backfill", "backfill 2024-01-01..2024-01-31")]
-    assert tasks["processed.orders"].work == Work("backfill", {}, ("2024-01-01", "2024-01-31"))
+
+
+def test_a_range_is_built_again_where_rows_have_a_date() -> None:
+    """Up to where the dataset had read before: what is new is left to the next run."""
+    month = Request(backfill=("2024-01-01", "2024-01-31"))
+    states: Any = {"fingerprint": "1:a", "upstreams": STATES, "request": month}
+    dated = dataset("processed.orders", from_="raw.orders", write=Write(partition_by=("id", "month(day)")))
+    node, built = GRAPH.nodes["processed.orders"], BUILT["processed.orders"]
+    task = decide(node, dated, built=built, **states)
+    assert task.reason == "backfill 2024-01-01..2024-01-31"
+    assert task.work == Work("backfill", {"raw.orders": Position(3)}, month.backfill)
+    assert decide(node, dated, built=None, **states).reason == "first build"
+    assert decide(node, ORDERS, built=built, **states).reason == "nothing new"
+    history = dataset(
+        "processed.orders", from_="raw.orders", write=Write(mode="scd2", partition_by=("year(day)",))
+    )
+    assert decide(node, history, built=built, **states).reason == "nothing new"
 
 
 def test_a_changed_definition_builds_anew_and_what_reads_it_too() -> None:

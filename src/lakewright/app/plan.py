@@ -9,7 +9,7 @@ from datetime import date
 from lakewright.app.platform import Platform
 from lakewright.errors import LakewrightError, UsageError
 from lakewright.plan.select import select as choose
-from lakewright.plan.tasks import Found, Request, TaskPlan, plan_tasks
+from lakewright.plan.tasks import Found, Request, TaskPlan, backfill_column, plan_tasks
 from lakewright.run.ingest import look
 from lakewright.run.settle import owed, with_settling
 from lakewright.run.states import built_states, fingerprints, upstream_states
@@ -81,6 +81,8 @@ def make_plan(
 ) -> tuple[tuple[TaskPlan, ...], dict[str, str]]:
     """Return the tasks for *ids*, and by raw dataset what went wrong when its source was looked at."""
     services = platform.services
+    if request.backfill is not None:
+        _check_dated(platform, ids)
     found: dict[str, Found] = {}
     problems: dict[str, str] = {}
     for id in ids:
@@ -101,6 +103,16 @@ def make_plan(
         request=request,
     )
     return with_settling(tasks, owed(services)), problems
+
+
+def _check_dated(platform: Platform, ids: Sequence[str]) -> None:
+    tables = [platform.project.datasets[id] for id in ids if id in platform.project.datasets]
+    if not any(backfill_column(one) for one in tables):
+        raise UsageError(
+            "LW606",
+            f"{', '.join(one.id for one in tables[:5]) or 'what is selected'} has no date to backfill by",
+            remedy="partition it by a date, name incremental.column, or use --full-refresh",
+        )
 
 
 def request_of(full_refresh: bool, backfill: str | None) -> Request:

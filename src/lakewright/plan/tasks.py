@@ -10,6 +10,7 @@ from lakewright.plan.graph import Graph, Node
 from lakewright.spec.dataset import Dataset
 from lakewright.spec.project import Project
 from lakewright.spec.steps import Aggregate
+from lakewright.sql.partition import parse_partition
 
 __all__ = [
     "Batch",
@@ -23,6 +24,7 @@ __all__ = [
     "UpstreamState",
     "Work",
     "WriteMode",
+    "backfill_column",
     "decide",
     "plan_tasks",
     "write_mode",
@@ -129,7 +131,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a task is to do. ``since`` says, by upstream, what was read before; empty: everything."""
+    """What a task is to do. ``since`` says, by upstream, what was read before; empty: everything.
+
+    A backfill reads again what was read before, up to ``since``, and leaves what is new to the next run.
+    """
 
     mode: Mode
     since: Mapping[str, Position] = field(default_factory=dict)
@@ -171,6 +176,18 @@ def write_mode(dataset: Dataset) -> WriteMode:
     return "merge" if keyed else "append"
 
 
+def backfill_column(dataset: Dataset) -> str | None:
+    """Return the column that holds the date of a row, by which a range can be built again; None without one.
+
+    A history (scd2) has none: it finds the place of every change by itself.
+    """
+    if write_mode(dataset) == "scd2":
+        return None
+    parts = [parse_partition(text) for text in dataset.file.write.partition_by]
+    dated = [one.column for one in parts if one.transform in ("year", "month", "day", "hour")]
+    return dated[0] if dated else dataset.file.incremental.column
+
+
 def decide(
     node: Node,
     dataset: Dataset,
@@ -188,7 +205,7 @@ def decide(
     states = {id: upstreams.get(id, UpstreamState()) for id in node.reads}
 
     def plan(reason: str, mode: Mode, estimate: Estimate | None = None) -> TaskPlan:
-        since = dict(built.positions) if built and mode == "incremental" else {}
+        since = dict(built.positions) if built and mode in ("incremental", "backfill") else {}
         whole = sum((one.beyond(0) for one in states.values()), Estimate())
         return TaskPlan(
             node.id,
@@ -209,10 +226,10 @@ def decide(
             return replace(skipped, blocked=True)
     if request.full_refresh:
         return plan("full refresh asked", "full")
-    if request.backfill:
-        return plan(f"backfill {request.backfill[0]}..{request.backfill[1]}", "backfill")
     if built is None:
         return plan("first build", "full")
+    if request.backfill and backfill_column(dataset) is not None:
+        return plan(f"backfill {request.backfill[0]}..{request.backfill[1]}", "backfill")
     # a query that appends or keeps history cannot be replayed: making its table anew would lose what it holds
     keeps = dataset.file.from_ is None and write_mode(dataset) != "replace"
     if built.fingerprint != fingerprint:

@@ -12,9 +12,15 @@ import duckdb
 from sqlglot import exp
 
 from lakewright.engine.errors import explain
-from lakewright.errors import UsageError
 from lakewright.lake import Checkpoint
-from lakewright.plan.tasks import DatasetState, Position, TaskPlan, UpstreamState, write_mode
+from lakewright.plan.tasks import (
+    DatasetState,
+    Position,
+    TaskPlan,
+    UpstreamState,
+    backfill_column,
+    write_mode,
+)
 from lakewright.quality.gate import Verdict, judge, refuse
 from lakewright.run.inputs import Input, dataset_input
 from lakewright.run.publish import Publication, publish
@@ -23,7 +29,6 @@ from lakewright.run.services import Services
 from lakewright.run.stage import drop_stage, stage
 from lakewright.spec.dataset import Dataset
 from lakewright.sql.names import column, literal, table
-from lakewright.sql.partition import parse_partition
 from lakewright.state import now
 
 if TYPE_CHECKING:
@@ -176,19 +181,8 @@ def _build(
 
 def _window(dataset: Dataset, backfill: tuple[str, str] | None) -> tuple[str, str, str] | None:
     """Return the column that holds a row's date and the range to build again, None for no backfill."""
-    if backfill is None:
-        return None
-    dated = [parse_partition(text) for text in dataset.file.write.partition_by]
-    name = dataset.file.incremental.column or next(
-        (one.column for one in dated if one.transform in ("year", "month", "day", "hour")), None
-    )
-    if name is None:
-        raise UsageError(
-            "LW606",
-            f"{dataset.id} has no date to backfill by",
-            remedy="partition it by a date, name incremental.column, or use --full-refresh",
-        )
-    return name, *backfill
+    name = backfill_column(dataset)
+    return None if backfill is None or name is None else (name, *backfill)
 
 
 def _inside(window: tuple[str, str, str] | None, columns: Mapping[str, str]) -> exp.Expr | None:

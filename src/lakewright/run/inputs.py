@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from lakewright.errors import LakewrightError
 from lakewright.plan.python import ENTRY, python_inputs
-from lakewright.plan.tasks import Position, Work
+from lakewright.plan.tasks import Position, Work, write_mode
 from lakewright.run.functions import call, load_function
 from lakewright.sources.drift import schema_of
 from lakewright.sources.manifest import files_of, last_batch, replaced_since
@@ -92,7 +92,7 @@ def raw_relation(
         found.query,
         columns,
         in_order=found.ordered and not found.has_row,
-        replaced=replaced_since(services.state, id, after) if after else (),
+        replaced=replaced_since(services.state, id, after, upto=upto) if after else (),
         rows=found.rows,
     )
 
@@ -107,13 +107,16 @@ def dataset_input(
     """Return what *dataset* is built from as *work* says: all rows, or those not seen before."""
     now = positions_now(services, reads)
     since = work.since if work.mode == "incremental" else {}
+    if work.mode == "backfill":
+        # what is new is left to the next run, which then finds it where this one has not been
+        now = {id: work.since.get(id, one) for id, one in now.items()}
     if dataset.file.from_ is not None:
         given = _single(services, cursor, dataset, reads[0], since.get(reads[0]), now)
     elif dataset.sql is not None:
         given = _sql(services, cursor, dataset, since, now)
     else:
         given = _python(services, cursor, dataset, now)
-    given.positions = {**now, **given.positions}
+    given.positions = dict(work.since) if work.mode == "backfill" else {**now, **given.positions}
     return given
 
 
@@ -139,6 +142,9 @@ def _single(
         query = exp.select(*(column(name) for name in own)).from_(relation)
         if since is not None and by_batch:
             query = query.where(column("_batch_id") > literal(since.batch))
+        if write_mode(dataset) == "append" and "_batch_id" in columns:
+            # a batch that another process adds meanwhile is read next time, and must not be read twice
+            query = query.where(column("_batch_id") <= literal(now[id].batch))
         given = Input(query, own)
     if incremental.column is not None:
         _by_cursor(cursor, dataset, id, given, since, now)
@@ -166,7 +172,13 @@ def _by_cursor(
     )
     row = newest.fetchone()
     reached = row[0] if row and row[0] is not None else (since.cursor if since else None)
+    if since is None and now[id].cursor is not None:
+        reached = now[id].cursor  # a backfill stays within what was read before
     given.positions[id] = Position(now[id].batch, reached)
+    if reached is not None:
+        end = exp.cast(literal(str(reached)), given.columns[name])
+        upto = exp.or_(value.is_(exp.null()), value <= end) if since is None else value <= end
+        given.query, given.rows = exp.select(exp.Star()).from_(source.copy()).where(upto), None
     if since is None or since.cursor is None:
         return
     last: exp.Expr = exp.cast(literal(str(since.cursor)), given.columns[name])
@@ -179,8 +191,8 @@ def _by_cursor(
     # rows that tie with the last one may have come later: where writing twice does no harm they are read again
     again = dataset.file.write.mode in ("merge", "scd2") or bool(lookback)
     beyond = exp.GTE(this=value, expression=last) if again else exp.GT(this=value, expression=last)
-    given.query = exp.select(exp.Star()).from_(source).where(beyond)
-    given.in_order, given.rows = False, None
+    given.query = exp.select(exp.Star()).from_(given.query.subquery("_upstream")).where(beyond)
+    given.in_order = False
 
 
 def _sql(

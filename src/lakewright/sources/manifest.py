@@ -134,15 +134,15 @@ def current_files(state: State, dataset: str) -> dict[str, RawFile]:
     return {file.path: file for file in files_of(state, dataset)}
 
 
-def replaced_since(state: State, dataset: str, after: int) -> tuple[str, ...]:
+def replaced_since(state: State, dataset: str, after: int, *, upto: int | None = None) -> tuple[str, ...]:
     """Return the ``_source_file`` values whose rows a reader that stands at batch *after* holds in an older version.
 
     Such a reader removes those rows in the transaction that adds the new version's; merging by key
-    or rebuilding needs no removal.
+    or rebuilding needs no removal. *upto* leaves out versions that came in later batches.
     """
     found: dict[str, None] = {}
     for file in files_of(state, dataset, upto=after):
-        if file.superseded_in is not None:
+        if file.superseded_in is not None and (upto is None or file.superseded_in <= upto):
             found |= dict.fromkeys([file.path, *(f"{file.path}/{p.member}" for p in file.parts if p.member)])
     return tuple(sorted(found))
 
