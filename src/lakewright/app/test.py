@@ -18,7 +18,7 @@ from lakewright.errors import LakewrightError, NotFoundError, nearest
 from lakewright.plan.python import python_inputs
 from lakewright.run.functions import call, load_function
 from lakewright.run.inputs import Input, describe, python_reference
-from lakewright.run.stage import STAGE, drop_stage, stage
+from lakewright.run.stage import STAGE, stage
 from lakewright.spec.dataset import Dataset
 from lakewright.spec.project import Engine, Project, UnitTest
 from lakewright.sql.checks import reasons
@@ -83,7 +83,6 @@ def _run(session: Session, project: Project, unit: UnitTest) -> TestResult:
     except LakewrightError as error:
         differences = [str(error.problem)]
     finally:
-        drop_stage(cursor)
         cursor.close()
     return TestResult(unit.name, unit.dataset, not differences, tuple(differences))
 

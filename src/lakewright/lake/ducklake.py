@@ -167,9 +167,9 @@ class DuckLake(AttachedLake):
         if not existed and order:
             self.run(cursor, f"ALTER TABLE {name} SET SORTED BY ({', '.join(order)})")
 
-    def tables(self, cursor: duckdb.DuckDBPyConnection) -> list[TableInfo]:
+    def tables(self, cursor: duckdb.DuckDBPyConnection, only: str | None = None) -> list[TableInfo]:
         """See :meth:`lakewright.lake.protocol.Lake.tables`."""
-        return ducklake_meta.tables(self, cursor)
+        return ducklake_meta.tables(self, cursor, only)
 
     def snapshots(
         self, cursor: duckdb.DuckDBPyConnection, id: str | None = None, limit: int | None = None

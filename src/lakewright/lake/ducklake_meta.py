@@ -80,7 +80,10 @@ _SIZES = """
     SELECT table_id, file_count, file_size_bytes + delete_file_size_bytes FROM ducklake_table_info('lake')
 """
 
-_COMMENTS = "SELECT schema_name, table_name, comment FROM duckdb_tables() WHERE database_name = 'lake'"
+_COMMENTS = """
+    SELECT object_id, value FROM __ducklake_metadata_lake.ducklake_tag
+    WHERE key = 'comment' AND end_snapshot IS NULL
+"""
 
 _SNAPSHOTS = """
     SELECT snapshot_id, snapshot_time, coalesce(author, ''), coalesce(commit_message, ''), commit_extra_info, changes
@@ -133,15 +136,16 @@ def sorts(
     return tuple(f"{expression} {direction.lower()}" for expression, direction in rows)
 
 
-def tables(lake: _Lake, cursor: duckdb.DuckDBPyConnection) -> list[TableInfo]:
-    """Return every table that exists now, ordered by id. Rows are counted, from statistics where possible."""
-    numbers = alive(lake, cursor)
+def tables(lake: _Lake, cursor: duckdb.DuckDBPyConnection, only: str | None = None) -> list[TableInfo]:
+    """Return every table that exists now, ordered by id, or *only* that one.
+
+    Rows are counted, from statistics where possible.
+    """
+    numbers = {id: one for id, one in alive(lake, cursor).items() if only in (None, id)}
     if not numbers:
         return []
     sizes = {row[0]: row[1:] for row in lake.run(cursor, _SIZES).fetchall()}
-    comments = {
-        f"{zone}.{name}": comment or "" for zone, name, comment in lake.run(cursor, _COMMENTS).fetchall()
-    }
+    comments = dict(lake.run(cursor, _COMMENTS).fetchall())
     counts = [
         exp.select(exp.Literal.string(id), exp.func("count", exp.Star())).from_(table(id, CATALOG))
         for id in numbers
@@ -156,7 +160,7 @@ def tables(lake: _Lake, cursor: duckdb.DuckDBPyConnection) -> list[TableInfo]:
             rows=rows.get(id, 0),
             files=sizes.get(number, (0, 0))[0],
             bytes=sizes.get(number, (0, 0))[1],
-            comment=comments.get(id, ""),
+            comment=comments.get(number) or "",
             partition_by=parts.get(id, ()),
         )
         for id, number in sorted(numbers.items())

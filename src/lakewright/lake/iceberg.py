@@ -221,9 +221,10 @@ class IcebergLake(AttachedLake):
         properties = f"{{'comment': {_text(comment)}}}"
         self.run(cursor, f"CALL set_iceberg_table_properties({iceberg_meta.name_of(id)}, {properties})")
 
-    def tables(self, cursor: duckdb.DuckDBPyConnection) -> list[TableInfo]:
+    def tables(self, cursor: duckdb.DuckDBPyConnection, only: str | None = None) -> list[TableInfo]:
         """See :meth:`lakewright.lake.protocol.Lake.tables`."""
-        return [iceberg_meta.info(self, cursor, id) for id in sorted(self.ids(cursor))]
+        wanted = sorted(id for id in self.ids(cursor) if only in (None, id))
+        return [iceberg_meta.info(self, cursor, id) for id in wanted]
 
     def ids(self, cursor: duckdb.DuckDBPyConnection, version: int | None = None) -> set[str]:
         """Return the ids of the tables that exist now, or held something at *version*."""

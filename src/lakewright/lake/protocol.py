@@ -218,8 +218,8 @@ class Lake(Protocol):
         """Drop the table; one that does not exist is no error."""
         ...
 
-    def tables(self, cursor: duckdb.DuckDBPyConnection) -> list[TableInfo]:
-        """Return every table, ordered by id."""
+    def tables(self, cursor: duckdb.DuckDBPyConnection, only: str | None = None) -> list[TableInfo]:
+        """Return every table, ordered by id, or *only* the one with that id."""
         ...
 
     def snapshots(

@@ -26,7 +26,7 @@ from lakewright.run.inputs import Input, dataset_input
 from lakewright.run.publish import Publication, publish
 from lakewright.run.record import keep_columns, record_audit
 from lakewright.run.services import Services
-from lakewright.run.stage import drop_stage, stage
+from lakewright.run.stage import stage
 from lakewright.spec.dataset import Dataset
 from lakewright.sql.names import column, literal, table
 from lakewright.state import now
@@ -175,7 +175,6 @@ def _build(
         at=at,
         notes=notes,
     )
-    drop_stage(cursor)
     return built
 
 

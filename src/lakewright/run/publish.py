@@ -219,10 +219,9 @@ def _prepare(
         cursor.execute(exp.delete(table(id)).sql("duckdb"))
         for name in [one for one in there if one not in columns]:
             lake.drop_column(cursor, id, name)
-        if lake.capabilities.change_partitions:
-            current = next((one for one in lake.tables(cursor) if one.id == id), None)
-            if current is not None and tuple(current.partition_by) != tuple(file.write.partition_by):
-                lake.set_partitions(cursor, id, file.write.partition_by)
+        same = tuple(lake.partitions(cursor, id)) == tuple(file.write.partition_by)
+        if lake.capabilities.change_partitions and not same:
+            lake.set_partitions(cursor, id, file.write.partition_by)
     for name, type in columns.items():
         if name not in there:
             lake.add_column(cursor, id, name, type)

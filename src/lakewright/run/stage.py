@@ -27,7 +27,7 @@ from lakewright.sql.checks import (
     surplus_query,
     violation_columns,
 )
-from lakewright.sql.names import hidden, identifier
+from lakewright.sql.names import hidden
 from lakewright.sql.steps import Compiled, Dedupe, compile_steps, losers_query, segments
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from lakewright.spec.base import Severity
 
-__all__ = ["STAGE", "Staged", "drop_stage", "stage"]
+__all__ = ["STAGE", "Staged", "stage"]
 
 #: The temporary table of staged rows; the others list rows of it by ``rid``.
 STAGE = "_stage"
@@ -80,7 +80,7 @@ def stage(
     root: Path,
     where: Callable[[Mapping[str, str]], exp.Expr | None] = lambda _: None,
 ) -> Staged:
-    """Stage the rows of *given* and audit them.
+    """Stage the rows of *given* and audit them; *cursor* is one that staged nothing before.
 
     *relations* gives the table of a dataset that a check refers to; *target* is the dataset's own
     table where a key must also be new to what is there (append). *where*, given the output's
@@ -105,7 +105,6 @@ def stage(
     if limit is not None:
         select = select.where(limit)
         one_to_one = False
-    drop_stage(cursor)
     cursor.execute(f"CREATE TEMP TABLE {STAGE} AS {select.sql('duckdb')}")
     rows = _count(cursor, STAGE)
     lost = _find_losers(cursor, compiled.dedupe, columns)
@@ -126,16 +125,6 @@ def stage(
         surplus=surplus,
         audit=dict(zip(names, row, strict=True)),
     )
-
-
-def drop_stage(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Free what :func:`stage` made."""
-    names = cursor.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'temp' AND starts_with(table_name, ?)",
-        [STAGE],
-    ).fetchall()
-    for (name,) in names:
-        cursor.execute(f"DROP TABLE temp.{identifier(name).sql('duckdb')}")
 
 
 def _compile(

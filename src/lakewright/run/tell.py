@@ -185,7 +185,7 @@ def _lineage(services: Services, dataset: Dataset, reads: tuple[str, ...]) -> Li
 
 def _table(services: Services, id: str) -> TableInfo | None:
     with services.session.cursor() as cursor:
-        return next((one for one in services.lake.tables(cursor) if one.id == id), None)
+        return next(iter(services.lake.tables(cursor, only=id)), None)
 
 
 def _output(
