@@ -479,7 +479,7 @@ CODES: dict[str, Code] = {
     "LW901": Code(
         "unknown name",
         "The command names something that does not exist.",
-        "use one of the names listed",
+        "correct the name; `lakewright catalog` lists the datasets",
     ),
     "LW902": Code(
         "not a snapshot",

@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from html import escape
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -21,8 +23,11 @@ from lakewright.app.ingest import IngestReport, ingest
 from lakewright.app.lineage import LineageGraph, lineage
 from lakewright.app.plan import PlanReport, plan
 from lakewright.app.platform import Platform
-from lakewright.app.query import query
+from lakewright.app.query import Params, query
+from lakewright.app.rows import Result
 from lakewright.app.run import RunReport, run
+from lakewright.app.text import lines_of, shown
+from lakewright.errors import UsageError
 from lakewright.sql.names import identifier, split_id
 
 if TYPE_CHECKING:
@@ -35,41 +40,90 @@ __all__ = ["Lakewright", "Rows", "Table", "open"]
 AsOf = str | int | datetime | None
 
 
+@contextmanager
+def installed(package: str) -> Iterator[None]:
+    """Raise LW904 with what to install when *package* is missing."""
+    try:
+        yield
+    except ImportError:
+        raise UsageError("LW904", f"{package} is not installed", remedy=f"pip install {package}") from None
+
+
 class Rows:
     """The result of a query, run anew by each method that fetches it."""
 
-    def __init__(self, platform: Platform, sql: str, params: Sequence[Any] | None, as_of: AsOf) -> None:
+    def __init__(self, platform: Platform, sql: str, params: Params, as_of: AsOf) -> None:
         self._platform = platform
         self._sql = sql
-        self._params = list(params) if params is not None else None
+        self._params = params if params is None or isinstance(params, Mapping) else list(params)
         self._as_of = as_of
+
+    def _query(self, sql: str | None = None) -> AbstractContextManager[Result]:
+        return query(self._platform, sql or self._sql, params=self._params, as_of=self._as_of)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns, in order."""
+        with self._query() as result:
+            return list(result.columns)
+
+    def count(self) -> int:
+        """Return the number of rows."""
+        with self._query(f"SELECT count(*) FROM ({self._sql.strip().rstrip(';')}\n)") as result:
+            return int(result.fetchall()[0][0])
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """Return all rows as tuples."""
-        with query(self._platform, self._sql, params=self._params, as_of=self._as_of) as result:
+        with self._query() as result:
             return result.fetchall()
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """Return the first row as a tuple, None when there is none."""
+        with self._query() as result:
+            rows, _ = result.first(1)
+            return rows[0] if rows else None
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return all rows as dicts, column → value."""
+        with self._query() as result:
+            return [dict(zip(result.columns, row, strict=True)) for row in result.fetchall()]
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """Give the rows as tuples; they are fetched as they are needed."""
+        with self._query() as result:
+            for chunk in result.chunks():
+                yield from chunk
 
     def to_arrow(self) -> pa.Table:
         """Return all rows as a pyarrow Table."""
-        with query(self._platform, self._sql, params=self._params, as_of=self._as_of) as result:
+        with self._query() as result:
             return result.to_arrow()
 
     def to_polars(self) -> polars.DataFrame:
         """Return all rows as a Polars DataFrame."""
-        with query(self._platform, self._sql, params=self._params, as_of=self._as_of) as result:
+        with self._query() as result, installed("polars"):
             return result.to_polars()
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return all rows as a pandas DataFrame."""
-        with query(self._platform, self._sql, params=self._params, as_of=self._as_of) as result:
+        with self._query() as result, installed("pandas"):
             return result.to_pandas()
 
     def __repr__(self) -> str:
-        with query(self._platform, self._sql, params=self._params, as_of=self._as_of) as result:
+        with self._query() as result:
             rows, more = result.first(10)
-            head = " | ".join(result.columns)
-        lines = [" | ".join("" if one is None else str(one) for one in row) for row in rows]
-        return "\n".join([head, "-" * len(head), *lines, *(["…"] if more else [])])
+            return lines_of(result.columns, rows, more=more)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the first rows as a table."""
+        with self._query() as result:
+            rows, more = result.first(20)
+            head = "".join(f"<th>{escape(one)}</th>" for one in result.columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(shown(one))}</td>" for one in row) + "</tr>" for row in rows
+        )
+        rest = "<p>… there are more rows</p>" if more else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{rest}"
 
 
 class Table(Rows):
@@ -84,11 +138,6 @@ class Table(Rows):
     def as_of(self, when: str | int | datetime) -> Table:
         """Return the table as it was at a snapshot number or a time."""
         return Table(self._platform, self.id, when)
-
-    def count(self) -> int:
-        """Return the number of rows."""
-        with query(self._platform, f"SELECT count(*) FROM ({self._sql})", as_of=self._as_of) as result:
-            return int(result.fetchall()[0][0])
 
     @property
     def entry(self) -> Any:
@@ -110,7 +159,7 @@ class Lakewright:
     def run(
         self,
         *select: str,
-        exclude: Iterable[str] = (),
+        exclude: str | Iterable[str] = (),
         full_refresh: bool = False,
         backfill: str | None = None,
         from_failed: bool = False,
@@ -123,19 +172,31 @@ class Lakewright:
         return run(
             self._platform,
             select,
-            exclude=tuple(exclude),
+            exclude=_words(exclude),
             full_refresh=full_refresh,
             backfill=backfill,
             from_failed=from_failed,
             idempotency_key=idempotency_key,
         )
 
-    def plan(self, *select: str, exclude: Iterable[str] = (), full_refresh: bool = False) -> PlanReport:
+    def plan(
+        self,
+        *select: str,
+        exclude: str | Iterable[str] = (),
+        full_refresh: bool = False,
+        backfill: str | None = None,
+    ) -> PlanReport:
         """Return what a run would build and why."""
-        return plan(self._platform, select, exclude=tuple(exclude), full_refresh=full_refresh)
+        return plan(
+            self._platform, select, exclude=_words(exclude), full_refresh=full_refresh, backfill=backfill
+        )
 
-    def sql(self, text: str, params: Sequence[Any] | None = None, *, as_of: AsOf = None) -> Rows:
-        """Query any zone; *params* fill ``?`` placeholders."""
+    def sql(self, text: str, params: Params = None, *, as_of: AsOf = None) -> Rows:
+        """Query any zone; *params* fill ``?`` placeholders, or ``$name`` when they have names.
+
+        Nothing runs before rows are asked for. *as_of*, a snapshot number or a time, is for tables;
+        raw files are always those of the present.
+        """
         return Rows(self._platform, text, params, as_of)
 
     def table(self, dataset: str, as_of: AsOf = None) -> Table:
@@ -161,6 +222,14 @@ class Lakewright:
         """Return the latest quality results."""
         return _quality.quality(self._platform, dataset, None)
 
+    def audit(self, dataset: str | None = None) -> Any:
+        """Check whole tables as they are now, with the rules of today's files; nothing is changed."""
+        return _quality.audit(self._platform, dataset)
+
+    def report(self, run: str | None = None) -> Path:
+        """Return the path of the HTML report of a run, the last one that built something by default."""
+        return _quality.report_path(self._platform, run)
+
     def profile(self, dataset: str) -> Any:
         """Return the profile of the columns of a dataset."""
         return _quality.profile(self._platform, dataset)
@@ -176,6 +245,14 @@ class Lakewright:
     def runs(self, limit: int = 20) -> Any:
         """Return the latest runs, newest first."""
         return _runs.runs(self._platform, limit)
+
+    def logs(self, run: str = "last", *, task: str | None = None, level: str = "info") -> Any:
+        """Return what a run logged: all tasks or one, from *level* on."""
+        return _runs.logs(self._platform, run, task=task, level=level)
+
+    def snapshots(self, dataset: str | None = None, limit: int | None = 20) -> Any:
+        """Return the lake's snapshots, or those that changed *dataset*, newest first."""
+        return _upkeep.snapshots(self._platform, dataset, limit)
 
     def restore(self, *datasets: str, to: str | int | datetime) -> Any:
         """Put datasets (all when none is named) back to a snapshot or time."""
@@ -200,6 +277,11 @@ class Lakewright:
     def __repr__(self) -> str:
         project = self._platform.project
         return f"<Lakewright project {project.file.name!r} at {project.root}, target {project.target!r}>"
+
+
+def _words(given: str | Iterable[str]) -> tuple[str, ...]:
+    # a text is many letters, too: nobody means to leave out "o", "r", "d"
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def open(project: str | Path = ".", target: str | None = None) -> Lakewright:

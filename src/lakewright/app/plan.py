@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from lakewright.app.platform import Platform
+from lakewright.app.text import lines_of
 from lakewright.errors import LakewrightError, UsageError
 from lakewright.plan.select import select as choose
 from lakewright.plan.tasks import Found, Request, TaskPlan, backfill_column, plan_tasks
@@ -32,7 +33,7 @@ class Planned:
     after: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PlanReport:
     """What a run would do, in order, with things worth knowing before."""
 
@@ -44,6 +45,13 @@ class PlanReport:
     def to_run(self) -> int:
         """How many tasks have something to do."""
         return sum(one.action == "build" for one in self.tasks)
+
+    def __repr__(self) -> str:
+        lines = [
+            (one.dataset, one.action, one.reason, *("" if n is None else n for n in (one.files, one.rows)))
+            for one in self.tasks
+        ]
+        return lines_of(("dataset", "action", "why", "files", "rows"), lines)
 
 
 def plan(

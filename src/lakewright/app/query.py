@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,10 @@ from lakewright.sql.names import identifier, literal, quarantine_id, split_id
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["query", "snapshot_of"]
+__all__ = ["Params", "query", "snapshot_of"]
+
+#: Values of ``?`` placeholders in order, or of ``$name`` placeholders by name.
+Params = Sequence[Any] | Mapping[str, Any] | None
 
 #: Schemas that DuckDB itself answers.
 _OWN = ("information_schema", "pg_catalog", "main", "temp")
@@ -36,14 +39,14 @@ def query(
     platform: Platform,
     sql: str,
     *,
-    params: list[Any] | None = None,
+    params: Params = None,
     as_of: str | int | datetime | None = None,
     flat: bool = False,
 ) -> Iterator[Result]:
     """Run one SELECT (or DESCRIBE, SUMMARIZE, EXPLAIN, PIVOT) over the zones.
 
     ``zone.name`` names a dataset, ``raw.x`` its files as read, ``quarantine.zone_name`` its bad rows and
-    ``ops.x`` the state database. *params* fill ``?`` placeholders. *as_of* shows the lake's tables as
+    ``ops.x`` the state database. *params* fill ``?`` or ``$name`` placeholders. *as_of* shows the lake's tables as
     they were at a snapshot number or a time. With *flat*, values that plain text has no form of its
     own for (lists, structs, times) come as text.
 
@@ -56,13 +59,16 @@ def query(
         statement = one_query(cursor, sql)
         names = named(cursor, statement, _zones(platform))
         _refuse(names, as_of)
-        for zone, name in sorted(names.tables):
-            _expose(platform, cursor, catalog, zone, name, version, moment)
+        bodies = {pair: _body(platform, cursor, pair, version, moment) for pair in _asked(platform, names)}
+        if any(zone.lower() == "ops" for zone, _ in names.tables):
+            _expose_state(platform, cursor)
         try:
+            # one transaction for all: one state of the lake, whose catalog is read once
+            cursor.execute("BEGIN TRANSACTION")
+            for pair, body in bodies.items():
+                _expose(platform, cursor, catalog, pair, body, version, moment)
             if flat:
                 statement = _flat(cursor, statement, params)
-            if names.sure:  # a PIVOT makes a type, which a transaction that only reads would refuse
-                cursor.execute("BEGIN TRANSACTION READ ONLY")
             yield Result(cursor.execute(statement, params) if params else cursor.execute(statement))
         except duckdb.Error as error:
             raise _explain(platform, error, names) from None
@@ -106,59 +112,64 @@ def _refuse(names: Named, as_of: object) -> None:
                 raise UsageError("LW904", f"{one} is always the present", remedy=f"write {short}")
 
 
-def _expose(
-    platform: Platform,
-    cursor: DuckDBPyConnection,
-    catalog: str,
-    zone: str,
-    name: str,
-    version: int | None,
-    moment: datetime | None,
-) -> None:
-    """Make ``zone.name`` answer in the query's own catalog."""
-    zone, name = zone.lower(), name.lower()
-    if zone in _OWN:
-        return
+def _asked(platform: Platform, names: Named) -> list[tuple[str, str]]:
+    """Return (zone, name) of the datasets that are asked for. Raises LW901 for a zone that is none."""
     zones = _zones(platform)
-    if zone not in zones:
-        raise NotFoundError("LW901", f"no zone {zone!r}{nearest(zone, zones)}", tried=zones)
-    if zone == "ops":
-        _expose_state(platform, cursor)
-        return
-    try:
-        body = _body(platform, cursor, f"{zone}.{name}", version, moment)
-        schema = identifier(zone).sql("duckdb")
-        table = identifier(name).sql("duckdb")
-        cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {catalog}.{schema}")
-        cursor.execute(f"CREATE OR REPLACE VIEW {catalog}.{schema}.{table} AS {body}")
-    except duckdb.CatalogException as error:
-        if version is None and moment is None:
-            raise explain(error, hide=platform.services.session.hidden) from None
-        when = f"snapshot {version}" if version is not None else str(moment)
-        raise NotFoundError("LW415", f"{zone}.{name} did not exist at {when}") from None
-    except duckdb.Error as error:
-        raise explain(error, hide=platform.services.session.hidden) from None
+    found = []
+    for zone, name in sorted({(zone.lower(), name.lower()) for zone, name in names.tables}):
+        if zone in _OWN or zone == "ops":
+            continue
+        if zone not in zones:
+            raise NotFoundError("LW901", f"no zone {zone!r}{nearest(zone, zones)}", tried=zones)
+        found.append((zone, name))
+    return found
 
 
 def _body(
     platform: Platform,
     cursor: DuckDBPyConnection,
-    id: str,
+    pair: tuple[str, str],
     version: int | None,
     moment: datetime | None,
 ) -> str:
-    services = platform.services
+    """Return the query that a dataset stands for."""
+    services, id = platform.services, ".".join(pair)
     if id.startswith("raw."):
         if id not in platform.project.raw:
             raise NotFoundError("LW901", f"no dataset {id!r}{nearest(id, platform.project.raw)}")
         return raw_relation(services, cursor, id).query.sql("duckdb")
-    if services.lake.columns(cursor, id) is None:
-        raise _missing(platform, cursor, id)
     return f"SELECT * FROM {services.lake.at(id, version, moment).sql('duckdb')}"
 
 
-def _missing(platform: Platform, cursor: DuckDBPyConnection, id: str) -> NotFoundError:
+def _expose(
+    platform: Platform,
+    cursor: DuckDBPyConnection,
+    catalog: str,
+    pair: tuple[str, str],
+    body: str,
+    version: int | None,
+    moment: datetime | None,
+) -> None:
+    """Make ``zone.name`` answer in the query's own catalog."""
+    schema, table = (identifier(one).sql("duckdb") for one in pair)
+    cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {catalog}.{schema}")
+    try:
+        cursor.execute(f"CREATE OR REPLACE VIEW {catalog}.{schema}.{table} AS {body}")
+    except duckdb.CatalogException:
+        missing = _missing(platform, ".".join(pair))
+        if missing is not None:
+            raise missing from None
+        when = f"snapshot {version}" if version is not None else str(moment)
+        raise NotFoundError("LW415", f"{'.'.join(pair)} did not exist at {when}") from None
+
+
+def _missing(platform: Platform, id: str) -> NotFoundError | None:
+    """Return why *id* is not there; None when it is."""
     project = platform.project
+    with platform.services.session.cursor() as cursor:
+        known = [one.id for one in platform.services.lake.tables(cursor)]
+    if id in known:
+        return None
     if id in project.datasets:
         return NotFoundError(
             "LW901", f"{id} has not been built yet", remedy=f"build it: lakewright run +{id}"
@@ -170,7 +181,6 @@ def _missing(platform: Platform, cursor: DuckDBPyConnection, id: str) -> NotFoun
             f"no row of {origins[id]} was ever put into quarantine",
             remedy=f"nothing to do; `lakewright quality {origins[id]}` shows its checks",
         )
-    known = [one.id for one in platform.services.lake.tables(cursor)]
     close = nearest(id, [*project.datasets, *known, *project.raw])
     return NotFoundError(
         "LW901", f"no dataset {id!r}{close}", remedy="`lakewright catalog` lists what there is"
@@ -186,7 +196,7 @@ def _expose_state(platform: Platform, cursor: DuckDBPyConnection) -> None:
     cursor.execute(f"ATTACH IF NOT EXISTS {location} AS ops (TYPE sqlite, READ_ONLY)")
 
 
-def _flat(cursor: DuckDBPyConnection, statement: str, params: list[Any] | None) -> str:
+def _flat(cursor: DuckDBPyConnection, statement: str, params: Params) -> str:
     """Return *statement* with columns cast to text unless plain text has one form for them."""
     if re.match(r"^\s*(explain|pivot)\b", statement, re.IGNORECASE):
         return statement

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lakewright.app.plan import make_plan, request_of
 from lakewright.app.platform import Platform
+from lakewright.app.text import lines_of
 from lakewright.catalog.openlineage import Kind
 from lakewright.errors import CODES, RunError
 from lakewright.plan.select import select as choose
@@ -46,7 +47,7 @@ class TaskReport:
     error: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunReport:
     """How a run ended. ``report`` is the path of the HTML report, empty when nothing was built."""
 
@@ -59,8 +60,25 @@ class RunReport:
     repeated: bool = False
 
     def __getitem__(self, task: str) -> TaskReport:
-        """Return the report of one task."""
-        return next(one for one in self.tasks if one.task == task)
+        """Return the report of one task, by id. Raises KeyError when the run had none of that id."""
+        for one in self.tasks:
+            if one.task == task:
+                return one
+        raise KeyError(task)
+
+    def __repr__(self) -> str:
+        names = ("task", "status", "read", "rows", "quarantined", "score", "error")
+        lines = [
+            (
+                one.task,
+                one.status,
+                *("" if value is None else value for value in (one.read, one.rows, one.quarantined)),
+                "" if one.score is None else f"{one.score:.4f}",
+                one.error.partition("\n")[0],
+            )
+            for one in self.tasks
+        ]
+        return f"run {self.id}: {self.status}\n{lines_of(names, lines)}"
 
     def raise_for_status(self) -> RunReport:
         """Raise RunError when the run did not succeed, else return the report itself."""
