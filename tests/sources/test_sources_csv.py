@@ -149,7 +149,9 @@ def test_a_zip_of_several_files_names_each_of_them(zone: Zone) -> None:
     zone.write("all.zip", _zip(one_csv=b"a,b\n1,2\n", sub__two_csv=b"b,a\n4,3\n", bad_csv=b""))
     taken = zone.take()
     assert zone.rows(source_file=True) == [("1", "2", "all.zip/one.csv"), ("3", "4", "all.zip/sub/two.csv")]
-    assert [(row["file"], row["line"]) for row in taken.quarantined.to_pylist()] == [("all.zip/bad.csv", None)]
+    assert [(row["file"], row["line"]) for row in taken.quarantined.to_pylist()] == [
+        ("all.zip/bad.csv", None)
+    ]
     assert (taken.rows, taken.rejected) == (2, 1)
 
 

@@ -75,7 +75,7 @@ def inspect_csv(
                 outcomes[piece] = _alone(piece, dialect, cursor)
         for piece in group:
             if not piece.text.utf8:
-                outcomes[piece] = _repaired(piece, dialect, cursor)
+                outcomes[piece] = _alone(piece, dialect, cursor)
     return outcomes
 
 
@@ -93,17 +93,25 @@ def _dialect(piece: Piece, declared: ReadOptions, known: dict[bytes, Dialect]) -
 
 
 def _alone(piece: Piece, dialect: Dialect, cursor: duckdb.DuckDBPyConnection) -> Outcome:
-    try:
-        return _count([piece], dialect, cursor)[piece]
-    except duckdb.Error:
-        pass
-    # Line ends of several kinds: DuckDB's strict parser gives up on them.
-    even = piece.copy("lines")
-    normalise_line_ends(piece.local, even, dialect.quote)
-    try:
-        return _count([piece], dialect, cursor, at=even)[piece]
-    except duckdb.Error as error:
-        return Outcome("csv", unreadable=f"not readable as CSV: {_first_line(error)}")
+    """Read a file that does not parse together with others, or has bytes that are no text."""
+    problem = ""
+    # Line ends of several kinds make DuckDB's strict parser give up. They are evened outside quotes only, and
+    # everywhere when even that does not help, because a stray quote turns inside out.
+    for quote in (None, *dict.fromkeys((dialect.quote, ""))):
+        at = None if quote is None else _evened(piece, quote)
+        try:
+            if piece.text.utf8:
+                return _count([piece], dialect, cursor, at=at)[piece]
+            return _repaired(piece, dialect, cursor, at=at)
+        except duckdb.Error as error:
+            problem = _first_line(error)
+    return Outcome("csv", unreadable=f"not readable as CSV: {problem}")
+
+
+def _evened(piece: Piece, quote: str) -> Path:
+    target = piece.copy("lines" if quote else "all_lines")
+    normalise_line_ends(piece.local, target, quote)
+    return target
 
 
 def _count(
@@ -136,20 +144,18 @@ def _repaired(
     piece: Piece, dialect: Dialect, cursor: duckdb.DuckDBPyConnection, *, at: Path | None = None
 ) -> Outcome:
     """Cut bad records out of a copy, so that what is read does not depend on DuckDB's way of recovering."""
-    source = at or piece.local
+    if at is None and re.search(rb"\r(?!\n)", piece.head):
+        at = _evened(piece, dialect.quote)
     target = piece.copy("mended")
     try:
-        mended = repair(source, target, dialect)
+        mended = repair(at or piece.local, target, dialect)
     except Unreadable as reason:
         return Outcome("csv", unreadable=str(reason))
     if mended is None:
-        if at is None and piece.text.utf8:
+        if piece.text.utf8:
             return _count([piece], dialect, cursor, at=at, mended=True)[piece]
         return Outcome("csv", unreadable="the file is not UTF-8, and its encoding is not declared")
-    try:
-        outcome = _count([piece], dialect, cursor, at=target, mended=True)[piece]
-    except duckdb.Error as error:
-        return Outcome("csv", unreadable=f"not readable as CSV: {_first_line(error)}")
+    outcome = _count([piece], dialect, cursor, at=target, mended=True)[piece]
     moved = [
         Reject(mended.original(one.line), one.reason, one.content, one.column) if one.line else one
         for one in outcome.rejects
