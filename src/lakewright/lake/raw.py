@@ -106,7 +106,10 @@ class LocalStore(RawStore):
         return size
 
     def publish(self, local: Path, path: str) -> None:
-        local.replace(self._target(path))
+        try:
+            local.replace(self._local(path))
+        except FileNotFoundError:
+            local.replace(self._target(path))
 
     def open(self, path: str) -> BinaryIO:
         return self._local(path).open("rb")

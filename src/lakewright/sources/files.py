@@ -20,7 +20,7 @@ from lakewright.sources.discover import Found, discover
 from lakewright.sources.drift import Drift, drift, refuse, schema_of
 from lakewright.sources.inspect import Inspected, inspect
 from lakewright.sources.manifest import Change, Part, RawFile, current_files, last_batch, record
-from lakewright.sources.outcome import Outcome, Piece, Reject, reject_table
+from lakewright.sources.outcome import Outcome, Piece, Reject, in_threads, reject_table
 from lakewright.sources.staging import Staged, copy
 from lakewright.spec.project import S3
 from lakewright.spec.sources import FileSource
@@ -139,7 +139,7 @@ def take(
         work = _Work(
             source_name, name, store, folder, at or now(), run_id, last_batch(state, f"raw.{name}") + 1, known
         )
-        staged = list(threads.map(lambda at: _stage(work, at, todo[at]), range(len(todo))))
+        staged = in_threads(threads, lambda at: _stage(work, at, todo[at]), range(len(todo)))
         busy = tuple(one.found.path for one in staged if not one.steady)
         steady = [one for one in staged if one.steady]
         touched = [one for one in steady if _same(one, known)]
@@ -156,7 +156,7 @@ def take(
         drifts = drift(before, files, cursor)
         if drifts and dataset.on_drift == "fail":
             raise refuse(work.dataset, drifts)
-        list(threads.map(lambda pair: _publish(work, *pair), zip(inspected, files, strict=True)))
+        in_threads(threads, lambda pair: _publish(work, *pair), list(zip(inspected, files, strict=True)))
         table = reject_table(rejects)
         if files and rejects:
             _keep_rejects(work, table)

@@ -13,7 +13,7 @@ from lakewright.sources.columnar import inspect_columnar
 from lakewright.sources.csv_files import inspect_csv
 from lakewright.sources.json_files import inspect_json
 from lakewright.sources.kinds import compression_of, format_of, inner_name
-from lakewright.sources.outcome import Outcome, Piece
+from lakewright.sources.outcome import Outcome, Piece, in_threads
 from lakewright.sources.staging import HEAD, Staged, TextScan
 from lakewright.sources.text import Unreadable, decode, encoding_of, members, unpack
 from lakewright.spec.sources import FileDataset
@@ -41,8 +41,8 @@ def inspect(
     threads: Executor,
 ) -> list[Inspected]:
     """Return what *staged* files hold, in their order. Copies made on the way go to *folder*."""
-    prepared = list(
-        threads.map(lambda at: _prepare(staged[at], dataset, folder / f"work-{at}"), range(len(staged)))
+    prepared = in_threads(
+        threads, lambda at: _prepare(staged[at], dataset, folder / f"work-{at}"), range(len(staged))
     )
     outcomes: dict[Piece, Outcome] = {}
     texts = [piece for one in prepared for piece, kind in one.pieces if kind == "csv"]
@@ -146,7 +146,7 @@ def _each(
             return _one(piece, kind, dataset, own)
 
     jobs = [job for job in pieces if job[1] != "failed"]
-    return dict(zip((piece for piece, _ in jobs), threads.map(run, jobs), strict=True))
+    return dict(zip((piece for piece, _ in jobs), in_threads(threads, run, jobs), strict=True))
 
 
 def _one(piece: Piece, kind: str, dataset: FileDataset, cursor: duckdb.DuckDBPyConnection) -> Outcome:

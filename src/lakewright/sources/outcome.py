@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakewright.sources.manifest import Field
 from lakewright.sources.staging import TextScan
@@ -13,7 +14,10 @@ from lakewright.sources.staging import TextScan
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["CONTENT", "Outcome", "Piece", "Reject", "reject_table", "shown"]
+__all__ = ["CONTENT", "Outcome", "Piece", "Reject", "in_threads", "reject_table", "shown"]
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 #: As many characters of a rejected line as are kept.
 CONTENT = 10_000
@@ -67,6 +71,13 @@ class Outcome:
     unreadable: str = ""
 
 
+def in_threads(threads: Executor, work: Callable[[T], R], jobs: Sequence[T]) -> list[R]:
+    """Return ``work(job)`` for every job, in their order, a handful per task: thousands of small files are common."""
+    size = max(1, min(64, len(jobs) // 32))
+    chunks = [jobs[start : start + size] for start in range(0, len(jobs), size)]
+    return [one for part in threads.map(lambda chunk: [work(job) for job in chunk], chunks) for one in part]
+
+
 def reject_table(rejects: Sequence[tuple[str, str, Reject]]) -> pa.Table:
     """Return rejects (path in the manifest, file for people, reject) as an Arrow table.
 
@@ -79,7 +90,7 @@ def reject_table(rejects: Sequence[tuple[str, str, Reject]]) -> pa.Table:
     )
     schema = pa.schema({**kinds, "line": pa.int64()})
     if not rejects:
-        return schema.empty_table()
+        return pa.Table.from_batches([], schema)  # an empty array would import pandas
     columns: list[list[Any]] = [
         [path for path, _, _ in rejects],
         [file for _, file, _ in rejects],
