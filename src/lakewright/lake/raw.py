@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -155,7 +156,7 @@ class LocalStore(RawStore):
 
 
 class S3Store(RawStore):
-    """A prefix of a bucket. An object appears when its upload is complete, never before."""
+    """A prefix of a bucket. An object appears when its upload is complete; what fails halfway is removed."""
 
     def __init__(self, address: str, settings: S3, resolve: Resolve) -> None:
         self._bucket, self._prefix = split_s3(address)
@@ -171,9 +172,10 @@ class S3Store(RawStore):
             shutil.copyfileobj(stream, out, 8 * _CHUNK)
             size = int(out.tell())
         except BaseException:
-            # Closing would finish the upload and show half a file as if it were whole.
-            if hasattr(out, "abort"):
-                out.abort()
+            # Arrow finishes the upload of what it has when the stream is closed or forgotten: take half a file away.
+            with contextlib.suppress(OSError):
+                out.close()
+            self.delete(path)
             raise
         out.close()
         return size
@@ -183,7 +185,7 @@ class S3Store(RawStore):
         local.unlink()
 
     def open(self, path: str) -> BinaryIO:
-        return cast("BinaryIO", self._fs.open_input_stream(self._key(path)))
+        return cast("BinaryIO", self._fs.open_input_file(self._key(path)))
 
     def exists(self, path: str) -> bool:
         from pyarrow import fs
