@@ -39,7 +39,7 @@ CUSTOMERS = DraftTable(
             max=100,
         ),
         C(name="email", original="E-Mail", type="VARCHAR", unique=True, distinct=100, pii="email"),
-        C(name="country", original="Country", type="VARCHAR", distinct=3, nulls=1, values=("NO", "AT", "DE")),
+        C(name="tier", original="Tier", type="VARCHAR", distinct=3, nulls=1, values=("NO", "AT", "DE")),
         C(name="updated_at", original="updated_at", type="TIMESTAMP", distinct=90, min="2024-01-01 00:00:00"),
     ),
 )
@@ -107,7 +107,7 @@ def test_a_project_as_written_by_hand(tmp_path: Path) -> None:
     assert customers.columns == {
         "customer_id": Column(type="bigint", key=True),
         "email": Column(type="varchar", required=True, pii="email"),
-        "country": Column(type="varchar", in_=("AT", "DE", "NO")),
+        "tier": Column(type="varchar", in_=("AT", "DE", "NO")),
         "updated_at": Column(type="timestamp", required=True),
     }
     assert customers.write == Write(mode="merge")
@@ -129,7 +129,7 @@ def test_a_project_as_written_by_hand(tmp_path: Path) -> None:
     # Three rows say nothing about the values that may come.
     assert stores.columns == {
         "id": Column(type="integer", key=True),
-        "name": Column(type="varchar", required=True),
+        "name": Column(type="varchar"),
     }
 
     (test,) = project.tests
@@ -137,7 +137,7 @@ def test_a_project_as_written_by_hand(tmp_path: Path) -> None:
     assert test.given["raw.customers"][0] == {
         "Customer ID": "1",
         "E-Mail": "a@example.org",
-        "Country": "AT",
+        "Tier": "AT",
         "updated_at": "2024-01-31 18:30:00",
     }
     assert test.expect[0]["customer_id"] == 1

@@ -8,19 +8,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lakewright.project.draft_guess import (
+    REQUIRED_ROWS,
     DraftColumn,
     DraftTable,
     Guess,
-    Reference,
     column_rules,
+    event_date,
     guess,
-    references,
+    near_keys,
 )
+from lakewright.project.draft_links import Reference, links_of
+from lakewright.project.draft_readme import readme
 from lakewright.project.draft_test import example_test
 from lakewright.project.draft_text import aligned, comment, flow
 from lakewright.project.rules import name_problem
 
 __all__ = ["DraftColumn", "DraftTable", "source_path", "write_project"]
+
+#: The share of good rows below which a dataset of the project is not published.
+PROJECT_THRESHOLD = 0.95
 
 
 def write_project(folder: Path, *, name: str, source: str, tables: Sequence[DraftTable]) -> list[str]:
@@ -32,17 +38,19 @@ def write_project(folder: Path, *, name: str, source: str, tables: Sequence[Draf
     _refuse_names(tables)
     guesses = {one.name: guess(one) for one in tables}
     keys = {one: found.key for one, found in guesses.items()}
+    links = links_of(tables, keys)
     source_name = _source_name(source)
     files = {
         "lakewright.yaml": _project(name),
         f"sources/{source_name}.yaml": _source(source_path(folder, source), tables),
         ".gitignore": _GITIGNORE,
         ".env.example": _ENV,
-        "README.md": _readme(name, tables),
+        "README.md": readme(name, tables, guesses),
     }
     for table in tables:
-        links = references(table, tables, keys)
-        files[f"datasets/processed/{table.name}.yaml"] = _dataset(table, guesses[table.name], links)
+        files[f"datasets/processed/{table.name}.yaml"] = _dataset(
+            table, guesses[table.name], links[table.name]
+        )
     example = example_test(tables, keys)
     if example is not None:
         files[f"tests/{example[0]}.yaml"] = example[1]
@@ -101,7 +109,7 @@ _ENV = """\
 
 # LAKEWRIGHT_TARGET=prod
 # LAKEWRIGHT_LAKE_PATH=lake
-# QUALITY_THRESHOLD=0.85
+# QUALITY_THRESHOLD=0.95
 # MAX_RETRIES=2
 # LOG_LEVEL=info
 """
@@ -119,7 +127,7 @@ lake:
 defaults:
   owner: ""                     # who answers for the data
   on_violation: quarantine      # warn | quarantine | fail
-  quality_threshold: 0.85       # a dataset whose share of good rows is lower is not published
+  quality_threshold: 0.95       # a dataset whose share of good rows is lower is not published
 
 zones:
   raw:       {{purpose: "Files as they came.", retention: 90d}}
@@ -156,14 +164,16 @@ def _literal(value: object) -> object:
 
 def _dataset(table: DraftTable, found: Guess, links: Sequence[Reference]) -> str:
     parts = [f"description: {flow(_description(table, found))}\n"]
+    parts.append("# owner: who answers for it, when it is not the project's owner\n")
     if any(one.pii for one in table.columns):
         parts.append("tags: [pii]\n")
     parts.append(f"from: raw.{table.name}\n")
-    parts += [f"# {comment(note)}\n" for note in table.notes]
+    parts += [f"# {comment(note)}\n" for note in (*table.notes, *near_keys(table, found.key))]
     parts.append(_steps(table, found))
     parts.append(_columns(table, found))
     parts.append(_write(found))
     parts.append(_expect(table, links))
+    parts.append(_threshold(table))
     return "".join(parts)
 
 
@@ -177,9 +187,13 @@ def _steps(table: DraftTable, found: Guess) -> str:
     steps = []
     if any(one.original and one.original != one.name for one in table.columns):
         steps.append("  - standardize_names\n")
-    if found.latest_by:
-        settings = flow({"keys": list(found.key), "latest_by": found.latest_by})
-        steps.append(f"  - deduplicate: {settings}  # guessed: {found.latest_by} tells the newest\n")
+    if found.key and (found.latest_by or found.repeats):
+        settings: dict[str, object] = {"keys": list(found.key)}
+        why = f"{found.repeats:,} rows are exact copies"
+        if found.latest_by:
+            settings["latest_by"] = found.latest_by
+            why = f"{found.latest_by} tells the newest"
+        steps.append(f"  - deduplicate: {flow(settings)}  # guessed: {why}\n")
     return f"steps:\n{''.join(steps)}" if steps else ""
 
 
@@ -187,20 +201,22 @@ def _columns(table: DraftTable, found: Guess) -> str:
     if not table.columns:
         return ""
     entries = []
+    required = False
     for column in table.columns:
         rules = list(column_rules(table, column, found.key))
+        required = required or any(key == "required" for key, _, _ in rules)
         reasons = [reason for _, _, reason in rules if reason]
         if column.name in found.key[:1]:
             reasons.insert(0, found.key_reason)
-        if column.pii:
-            reasons.append("by its name or its values")
         if column.type and not any(key == "type" for key, _, _ in rules):
             reasons.append(f"left as it comes: {column.type}")
         value = flow(_literal({key: value for key, value, _ in rules}))
         entries.append((column.name, value, "guessed: " + "; ".join(reasons) if reasons else ""))
     head = "columns:"
-    if table.rows and any(not one.nulls and one.name not in found.key for one in table.columns):
+    if required:
         head += f"  # guessed: required, where none of {table.rows:,} rows had a null"
+    elif table.rows and table.rows < REQUIRED_ROWS:
+        head += f"  # {table.rows:,} {'row is' if table.rows == 1 else 'rows are'} too few to tell what is required"
     return f"{head}\n{aligned(entries)}"
 
 
@@ -220,35 +236,26 @@ def _expect(table: DraftTable, links: Sequence[Reference]) -> str:
         lines.append("  - row_count: {min: 1}\n")
     for one in links:
         target = {one.column: f"processed.{one.table}.{one.key}"}
-        if one.seen:
+        if one.circular:
+            settings = flow(target)
+            lines.append(f"  # - references: {settings}  # would make the two wait for each other\n")
+        elif one.seen:
             lines.append(f"  - references: {flow(target)}  # guessed: every value was found there\n")
         else:
             settings = flow({"columns": target, "severity": "warn"})
             lines.append(f"  - references: {settings}  # guessed: by the names alone\n")
-    return f"expect:\n{''.join(lines)}" if lines else ""
+    event = event_date(table)
+    if event is not None and table.rows:
+        settings = flow({"column": event.name, "within": "2d"})
+        lines.append(f"  # - fresh: {settings}  # say so when rows come every day\n")
+    return f"expect:\n{''.join(lines)}" if any("# - " not in one for one in lines) else "".join(lines)
 
 
-def _readme(name: str, tables: Sequence[DraftTable]) -> str:
-    example = f"processed.{tables[0].name}"
-    # The query is an example for a reader, with a name that was checked.
-    return f"""\
-# {comment(name)}
-
-Written by `lakewright init`. Look for `# guessed` and correct what is wrong; then:
-
-```
-lakewright check        # are the files right?
-lakewright plan         # what would be built, and why
-lakewright run          # build it
-lakewright test         # run the tests
-lakewright query "select * from {example} limit 10"
-lakewright quality      # how good the data is, and what was set aside
-```
-
-| folder | what is in it |
-|---|---|
-| `sources/` | which files are taken, and how they are read |
-| `datasets/processed/` | each dataset cleaned: steps, types, rules |
-| `datasets/curated/` | the place for figures, in SQL |
-| `tests/` | given these rows, expect those |
-"""  # noqa: S608
+def _threshold(table: DraftTable) -> str:
+    """A lower bar for a table of which it is known that the project's would hold it up."""
+    bad = sum(one.unconverted for one in table.columns)
+    good = 1 - min(bad / table.rows, 1) if table.rows else 1
+    if good > PROJECT_THRESHOLD + 0.01:
+        return ""
+    bar = max(int(good * 20 - 1), 0) / 20
+    return f"quality_threshold: {bar}  # guessed: up to {bad:,} of {table.rows:,} rows have values that do not convert\n"

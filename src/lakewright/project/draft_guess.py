@@ -13,7 +13,17 @@ from datetime import date, datetime
 
 from lakewright.project.sqltypes import type_problem
 
-__all__ = ["DraftColumn", "DraftTable", "Guess", "Reference", "guess", "references"]
+__all__ = [
+    "DraftColumn",
+    "DraftTable",
+    "Guess",
+    "base_name",
+    "column_rules",
+    "event_date",
+    "guess",
+    "is_amount",
+    "near_keys",
+]
 
 Scalar = str | int | float
 
@@ -21,6 +31,8 @@ Scalar = str | int | float
 PARTITION_ROWS = 100_000
 #: Rows that a partition should hold on average; smaller ones make many small files.
 ROWS_PER_PARTITION = 5_000
+#: Fewer rows than this do not show that a column always has a value.
+REQUIRED_ROWS = 20
 #: Values of a column that are so few, and seen so often each, that they are likely to be all there are.
 MOST_VALUES = 12
 ROWS_PER_VALUE = 10
@@ -32,21 +44,26 @@ class DraftColumn:
 
     ``name`` is the name that the table shall have, ``original`` the one in the files when it differs.
     ``type`` is a DuckDB type, "" for one that is not to be declared. ``unique``: no value occurs twice
-    and none is null, counted exactly. ``values``: all different values of a column with few of them.
-    ``format`` is the strptime format of dates that arrive as text.
+    and none is null, counted exactly. ``repeats``: rows that repeat a value of a column that would
+    be unique without them, 0 for any other column. ``nulls`` are missing values, ``unconverted`` those that are
+    not of the type. ``values``: all different values of a column with few of them.
+    ``format`` is the strptime format of dates that arrive as text. ``pii_reason`` says what made it personal data.
     """
 
     name: str
     type: str
     original: str = ""
     nulls: int = 0
+    unconverted: int = 0
     distinct: int | None = None
     unique: bool = False
+    repeats: int = 0
     min: Scalar | None = None
     max: Scalar | None = None
     values: tuple[str, ...] = ()
     format: str | None = None
     pii: str | None = None
+    pii_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +73,8 @@ class DraftTable:
     ``files`` are patterns relative to the source's path, ``file_count`` the files that they match,
     ``options`` the fields of :class:`lakewright.spec.sources.ReadOptions` that sniffing alone would miss.
     ``key`` is a combination of columns that is unique where no single column is; ``references`` are
-    column → ``table.column`` pairs of which the data was seen to hold. ``notes`` become comments.
+    column → ``table.column`` pairs of which the data was seen to hold. ``copies`` are rows that repeat another one
+    in every column. ``notes`` become comments.
     """
 
     name: str
@@ -68,17 +86,8 @@ class DraftTable:
     file_count: int = 1
     key: tuple[str, ...] = ()
     references: Mapping[str, str] = field(default_factory=dict)
+    copies: int = 0
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A column whose values are keys of another table; ``seen`` when the data was looked at."""
-
-    column: str
-    table: str
-    key: str
-    seen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +96,18 @@ class Guess:
 
     key: tuple[str, ...]
     key_reason: str
+    repeats: int
     latest_by: str | None
     partition_by: tuple[str, ...]
     partition_reason: str
 
 
-_KEY_TYPES = re.compile(r"(?i)(?:u?(?:tiny|small|big|huge)?int(?:eger)?|int[1248]|varchar|text|uuid)\Z")
+KEY_TYPES = re.compile(r"(?i)(?:u?(?:tiny|small|big|huge)?int(?:eger)?|int[1248]|varchar|text|uuid)\Z")
 _NUMERIC = re.compile(
     r"(?i)(?:u?(?:tiny|small|big|huge)?int(?:eger)?|int[1248]|double|float|real|decimal.*)\Z"
 )
-_INTEGER = re.compile(r"(?i)(?:u?(?:tiny|small|big|huge)?int(?:eger)?|int[1248])\Z")
-_KEY_NAME = re.compile(r"(?:.*_)?(?:id|key|no|nr|number|code|uuid|guid|sku|isbn|ean|symbol)\Z")
+INTEGER = re.compile(r"(?i)(?:u?(?:tiny|small|big|huge)?int(?:eger)?|int[1248])\Z")
+KEY_NAME = re.compile(r"(?:.*_)?(?:id|key|no|nr|number|code|uuid|guid|sku|isbn|ean|symbol)\Z")
 _CHANGED = re.compile(
     r"(?:.*_)?(?:updated|modified|changed|last_update|last_modified)(?:_(?:at|on|date|time|ts))?\Z"
 )
@@ -106,27 +116,52 @@ _AMOUNT = re.compile(
     r"|seconds|minutes|bytes|duration|tax|freight|discount|stock|units?|population|distance|area|subtotal|fee)"
     r"(?:_.*)?\Z"
 )
+_SUMMED = re.compile(
+    r"(?:.*_)?(?:total|amount|revenue|sales|payment|paid|cost|fee|freight|tax|subtotal)(?:_.*)?\Z"
+)
+# People, places and things are named anew every day: those seen are never all there are.
+_OPEN = re.compile(
+    r"(?:.*_)?(?:name|city|town|country|nation|region|province|county|street|address|title|company|brand|product"
+    r"|author|artist|composer|description|comment|note|notes|text|url|path|file|host)(?:_.*)?\Z"
+)
 _EVENT = re.compile(
     r"(?:.*_)?(?:order|sale|sold|invoice|event|trans\w*|payment|paid|created|placed|posted|ship\w*)(?:_.*)?\Z"
 )
-_NOT_EVENT = re.compile(
-    r".*(?:birth|update|modif|change|expir|valid|due|load|ingest|end|delet|hire|required).*"
-)
+_NOT_EVENT = re.compile(r".*(?:birth|update|modif|change|expir|valid|due|load|ingest|end|delet|hire|required).*")
 
 
 def guess(table: DraftTable) -> Guess:
     """Decide about the key, the way to deduplicate, and the partitions of *table*."""
-    key, reason = _key(table)
-    latest = next(
+    newest = _newest(table)
+    key, reason, repeats = _key(table, newest)
+    partition_by, why = _partitions(table)
+    return Guess(key, reason, repeats, newest if key else None, partition_by, why)
+
+
+def event_date(table: DraftTable) -> DraftColumn | None:
+    """The date or time at which what a row tells of happened, where there is one."""
+    return next(iter(_events(table)), None)
+
+
+def _events(table: DraftTable) -> list[DraftColumn]:
+    found = [
+        one
+        for one in table.columns
+        if _temporal(one) and not one.nulls and not one.pii and not _NOT_EVENT.match(one.name)
+    ]
+    # An event's own date before others; the sort keeps the order of the columns otherwise.
+    return sorted(found, key=lambda one: not _EVENT.match(one.name))
+
+
+def _newest(table: DraftTable) -> str | None:
+    return next(
         (
             one.name
             for one in table.columns
-            if key and _temporal(one) and not one.nulls and _CHANGED.match(one.name)
+            if _temporal(one) and not one.nulls and not one.unconverted and _CHANGED.match(one.name)
         ),
         None,
     )
-    partition_by, why = _partitions(table)
-    return Guess(key, reason, latest, partition_by, why)
 
 
 # --- keys ---------------------------------------------------------------------------------------
@@ -144,35 +179,69 @@ def base_name(table: str) -> str:
     return name.removesuffix("s")
 
 
-def _key(table: DraftTable) -> tuple[tuple[str, ...], str]:
+def _key(table: DraftTable, newest: str | None) -> tuple[tuple[str, ...], str, int]:
+    """The key, why it is one, and how many rows repeat a value of it (which deduplicating removes)."""
     rows = table.rows or 0
-    best: tuple[int, str] | None = None
+    best: tuple[int, DraftColumn] | None = None
     for index, column in enumerate(table.columns):
-        score = _key_score(table, column, index)
+        score = _key_score(table, column, index, newest)
         if score and (best is None or score > best[0]):
-            best = (score, column.name)
-    if best is not None and rows:
-        return (best[1],), f"no value occurs twice in {rows:,} rows"
+            best = (score, column)
     names = {one.name for one in table.columns}
+    if best is not None and rows:
+        score, column = best
+        links = tuple(one.name for one in table.columns if one.name in table.references and not one.nulls)
+        if score == _NAMED and column.name in links and len(links) > 1 and not column.repeats:
+            # each value occurs once by chance: what is told is which things belong together
+            return links, f"the table says which {' and '.join(links)} belong together", 0
+        if column.repeats:
+            return (column.name,), _why_repeated(column, rows, table.copies, newest), column.repeats
+        return (column.name,), f"no value occurs twice in {rows:,} rows", 0
     if table.key and set(table.key) <= names:
-        return table.key, f"no combination of {' and '.join(table.key)} occurs twice in {rows:,} rows"
-    return (), ""
+        return table.key, f"no combination of {' and '.join(table.key)} occurs twice in {rows:,} rows", 0
+    return (), "", 0
 
 
-def _key_score(table: DraftTable, column: DraftColumn, index: int) -> int:
+def _why_repeated(column: DraftColumn, rows: int, copies: int, newest: str | None) -> str:
+    if column.repeats == copies:
+        return f"but for {copies:,} exact copies, no value occurs twice in {rows:,} rows"
+    return f"{column.repeats:,} of {rows:,} rows repeat a value, and {newest} tells the newest"
+
+
+#: The score of a column that is named like some key, not like this table's.
+_NAMED = 3
+
+
+def _key_score(table: DraftTable, column: DraftColumn, index: int, newest: str | None) -> int:
     """How much a column looks like the key; 0 for not at all. Uniqueness alone says little of a small table."""
-    if not column.unique or column.nulls or column.pii or not _KEY_TYPES.match(column.type):
+    if column.nulls or column.unconverted or column.pii or not KEY_TYPES.match(column.type):
+        return 0
+    if not column.unique and not (column.repeats and (column.repeats == table.copies or newest)):
         return 0
     base, rows = base_name(table.name), table.rows or 0
     if column.name in (f"{base}_id", f"{table.name}_id", f"{base}id"):
         return 5
     if column.name == "id":
         return 4
-    if _KEY_NAME.match(column.name):
-        return 3
+    if KEY_NAME.match(column.name) and (column.unique or index == 0):
+        return _NAMED
+    if not column.unique:
+        return 0
     if index == 0 and rows >= 20:
         return 2
     return 1 if rows >= 1_000 and not column.type.lower().startswith(("varchar", "text")) else 0
+
+
+def near_keys(table: DraftTable, key: Sequence[str]) -> list[str]:
+    """Notes on columns that would be the key but for some rows, where none was found."""
+    if key:
+        return []
+    return [
+        f"{one.name}: {one.repeats:,} of {table.rows:,} rows repeat a value; if it is the key, say `key: true`, "
+        "and what repeats it goes to quarantine"
+        for one in table.columns
+        if one.repeats
+    ]
 
 
 # --- partitions ---------------------------------------------------------------------------------
@@ -193,13 +262,7 @@ def _partitions(table: DraftTable) -> tuple[tuple[str, ...], str]:
     rows = table.rows or 0
     if rows < PARTITION_ROWS:
         return (), ""
-    candidates = [
-        one
-        for one in table.columns
-        if _temporal(one) and not one.nulls and not one.pii and not _NOT_EVENT.match(one.name)
-    ]
-    # An event's own date before others; the sort keeps the order of the columns otherwise.
-    for column in sorted(candidates, key=lambda one: not _EVENT.match(one.name)):
+    for column in _events(table):
         first, last = _day(column.min), _day(column.max)
         if first is None or last is None:
             continue
@@ -227,14 +290,19 @@ def column_rules(
             yield "format", column.format, ""
     if column.name in key:
         yield "key", True, ""
-    elif rows and not column.nulls:
+    elif rows >= REQUIRED_ROWS and not column.nulls and column.pii not in ("phone", "address"):
         yield "required", True, ""
     if _few_values(table, column) and column.name not in key:
         yield "in", sorted(column.values), f"the only values in {rows:,} rows"
     elif _never_negative(table, column, key):
         yield "min", 0, "never negative"
     if column.pii:
-        yield "pii", column.pii, ""
+        yield "pii", column.pii, column.pii_reason or "by its name or its values"
+
+
+def is_amount(column: DraftColumn) -> bool:
+    """Whether a column holds exact amounts that make sense to add up."""
+    return column.type.lower().startswith("decimal") and _SUMMED.match(column.name) is not None
 
 
 def _few_values(table: DraftTable, column: DraftColumn) -> bool:
@@ -242,6 +310,7 @@ def _few_values(table: DraftTable, column: DraftColumn) -> bool:
     return (
         column.type.lower() == "varchar"
         and not column.pii
+        and not _OPEN.match(column.name)
         and 2 <= len(column.values) <= MOST_VALUES
         and column.distinct in (None, len(column.values))
         and rows >= ROWS_PER_VALUE * len(column.values)
@@ -259,41 +328,3 @@ def _never_negative(table: DraftTable, column: DraftColumn, key: Sequence[str]) 
         and column.min >= 0
         and _AMOUNT.match(column.name) is not None
     )
-
-
-# --- references between tables ------------------------------------------------------------------
-
-
-def references(
-    table: DraftTable, tables: Sequence[DraftTable], keys: Mapping[str, tuple[str, ...]]
-) -> list[Reference]:
-    """Columns of *table* that hold keys of others: those seen in the data, then those whose names say so."""
-    result: list[Reference] = []
-    for column in table.columns:
-        seen = table.references.get(column.name)
-        if seen is not None:
-            other, _, key = seen.partition(".")
-            result.append(Reference(column.name, other, key, True))
-            continue
-        if keys.get(table.name) == (column.name,) or not _KEY_TYPES.match(column.type):
-            continue
-        found = [
-            one
-            for one in tables
-            if one.name != table.name and _points_to(column, one, keys.get(one.name, ()))
-        ]
-        if len(found) == 1:
-            result.append(Reference(column.name, found[0].name, keys[found[0].name][0], False))
-    return result
-
-
-def _points_to(column: DraftColumn, other: DraftTable, key: tuple[str, ...]) -> bool:
-    if len(key) != 1:
-        return False
-    target = next(one for one in other.columns if one.name == key[0])
-    if bool(_INTEGER.match(column.type)) != bool(_INTEGER.match(target.type)):
-        return False
-    base = base_name(other.name)
-    if column.name == f"{base}_id" or (column.name == key[0] and key[0] != "id" and _KEY_NAME.match(key[0])):
-        return key[0] in ("id", f"{base}_id", column.name)
-    return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -106,7 +107,20 @@ def name_groups(groups: Sequence[tuple[str, ...]], every: Sequence[str], fallbac
             name = f"{base}_{number}"
         taken[name] = 1
         result.append(replace(group, name=name))
-    return sorted(result, key=lambda one: one.name)
+    return sorted(_shorter(result), key=lambda one: one.name)
+
+
+def _shorter(groups: Sequence[Group]) -> list[Group]:
+    """``raw_orders`` becomes ``orders``, where that says the same: the zone tells the rest."""
+    short = {
+        group.name: re.sub(r"^(?:raw|stg|src|tbl|staging|source)_(?=[a-z])", "", group.name)
+        for group in groups
+    }
+    wanted = Counter(short.values())
+    return [
+        replace(group, name=short[group.name]) if wanted[short[group.name]] == 1 else group
+        for group in groups
+    ]
 
 
 def _name(group: Group, fallback: str) -> str:

@@ -11,10 +11,16 @@ import duckdb
 
 from lakewright.sql.names import identifier, literal
 
-__all__ = ["Facts", "Guess", "facts_of", "guess"]
+__all__ = ["NULL_WORDS", "SHARE", "Facts", "Guess", "facts_of", "guess", "guess_float", "is_code", "is_money"]
 
 #: A column is of a type when at least this share of its values is; the others then go to quarantine.
-_SHARE = 0.97
+SHARE = 0.97
+
+_MONEY = re.compile(
+    r"(?:.*_)?(?:price|amount|amt|total|subtotal|cost|fee|freight|tax|vat|revenue|salary|wage|rent|balance|payment|paid"
+    r"|charge|charges|discount|income|profit|margin|budget|sales|credit|debit|turnover|spend|spent|refund)(?:_.*)?"
+)
+_CODE = re.compile(r"(?:.*_)?(?:ext|extension|zip|plz|postcode|postal_code|iban|bic|ean|gtin|isbn)(?:_\d+)?")
 
 #: Texts that people write where a value is missing.
 NULL_WORDS = ("na", "n/a", "null", "none", "nan", "\\n", "-", "--", "?", "#n/a", "(null)", "nil")
@@ -61,6 +67,7 @@ class Facts:
     digits: int = 0
     decimals: int = 0
     scale: int = 0
+    least_scale: int = 0
     whole: int = 0
     floats: int = 0
     truths: int = 0
@@ -75,11 +82,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """A SQL type, the format of dates that are not ISO, how many values do not convert, and why it was doubted."""
+    """A SQL type, the format of dates that are not ISO, and why it was doubted."""
 
     type: str
     format: str | None = None
-    unconverted: int = 0
     note: str = ""
 
 
@@ -105,45 +111,67 @@ def guess(name: str, facts: Facts) -> Guess:
     filled = facts.filled - facts.words
     if filled <= 0:
         return Guess("varchar", note="it has no value" if not facts.filled else "")
-    enough = max(filled * _SHARE, 1)
+    enough = max(filled * SHARE, 1)
     codes = facts.zeros or facts.plus
     if facts.truths >= enough:
-        return Guess("boolean", unconverted=filled - facts.truths)
+        return Guess("boolean")
     if facts.uuids == filled:
         return Guess("uuid")
     if facts.iso_dates >= enough:
-        return Guess("date", unconverted=filled - facts.iso_dates)
+        return Guess("date")
     if facts.iso_dates + facts.iso_times >= enough and facts.iso_times:
         kind = "timestamp with time zone" if facts.zoned * 2 >= facts.iso_times else "timestamp"
-        return Guess(kind, unconverted=filled - facts.iso_dates - facts.iso_times)
+        return Guess(kind)
     if facts.clock >= enough:
-        return Guess("time", unconverted=filled - facts.clock)
+        return Guess("time")
     dated = _dated(name, facts, filled, enough)
     if dated is not None:
         return dated
     if codes and facts.integers >= enough:
         return Guess("varchar", note="it looks like a number, but has leading zeros or plus signs: a code")
     if facts.integers >= enough:
-        return _integer(name, facts, filled)
+        return _integer(name, facts)
     if facts.integers + facts.decimals >= enough and not codes:
-        unconverted = filled - facts.integers - facts.decimals
-        whole = max(facts.whole, facts.digits if facts.digits <= 18 else facts.whole)
-        if facts.scale <= 6 and whole <= 18:
-            precision = min(max(whole + facts.scale + 2, 10), 38)
-            return Guess(f"decimal({precision},{facts.scale})", unconverted=unconverted)
-        return Guess("double", unconverted=unconverted)
+        # Always the same number of decimals: written by something that counts, not by something that measures.
+        fixed = not facts.integers and facts.scale == facts.least_scale <= 4
+        exact = _decimal(facts, 2 if is_money(name) else 0) if fixed or is_money(name) else None
+        return exact or Guess("double")
     if facts.floats >= enough and not codes:
-        return Guess("double", unconverted=filled - facts.floats)
+        return Guess("double")
     return Guess("varchar")
 
 
-def _integer(name: str, facts: Facts, filled: int) -> Guess:
-    unconverted = filled - facts.integers
+def guess_float(name: str, facts: Facts) -> Guess | None:
+    """Return a decimal for a column called *name* of binary fractions that stand for exact ones, else None."""
+    if not is_money(name) or facts.integers + facts.decimals < facts.filled or not facts.filled:
+        return None
+    return _decimal(facts, 2)
+
+
+def is_money(name: str) -> bool:
+    """Whether a column of this name, in snake_case, holds amounts of money."""
+    return _MONEY.fullmatch(name) is not None
+
+
+def is_code(name: str, found: Guess) -> bool:
+    """Whether a column of this name holds digits that nobody adds up, such as extensions of telephones."""
+    return found.type in ("integer", "bigint") and _CODE.fullmatch(name) is not None
+
+
+def _decimal(facts: Facts, least: int) -> Guess | None:
+    whole = max(facts.whole, facts.digits if facts.digits <= 18 else facts.whole)
+    scale = max(facts.scale, least)
+    if scale > 6 or whole > 18:
+        return None
+    return Guess(f"decimal({max(whole + scale + 2, 10)},{scale})")
+
+
+def _integer(name: str, facts: Facts) -> Guess:
     if facts.digits > 18:
         return Guess("varchar", note="it looks like a number, but has more than 18 digits")
     if facts.digits > 9 or re.search(r"(^|_|[a-z])(id|key|no|nr|number)$", name, re.IGNORECASE):
-        return Guess("bigint", unconverted=unconverted)
-    return Guess("integer", unconverted=unconverted)
+        return Guess("bigint")
+    return Guess("integer")
 
 
 def _dated(name: str, facts: Facts, filled: int, enough: float) -> Guess | None:
@@ -157,7 +185,7 @@ def _dated(name: str, facts: Facts, filled: int, enough: float) -> Guess | None:
     if other != best and facts.dates.get(other, -1) == facts.dates[best]:
         return Guess("varchar", note=f"dates as {best} or {other}: every value fits both, so say which")
     kind = "timestamp" if "%H" in best or "%I" in best else "date"
-    return Guess(kind, best, filled - facts.dates[best])
+    return Guess(kind, best)
 
 
 def _counts(text: str) -> list[str]:
@@ -181,6 +209,7 @@ def _counts(text: str) -> list[str]:
         f"coalesce(max({digits}) FILTER (regexp_full_match({text}, '{number}')), 0)",
         matching(r"[-+]?\d*\.\d+"),
         f"coalesce(max(length(split_part({text}, '.', 2))) FILTER ({fraction}), 0)",
+        f"coalesce(min(length(split_part({text}, '.', 2))) FILTER ({fraction}), 0)",
         f"coalesce(max(length(ltrim(split_part({text}, '.', 1), '+-'))) FILTER ({fraction}), 0)",
         f"count(*) FILTER (regexp_full_match({text}, '[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?'))",
         f"count(*) FILTER (lower({text}) IN ('true', 'false'))",
@@ -219,6 +248,6 @@ def _text(name: str) -> str:
 def _facts(rows: int, values: Sequence[Any]) -> Facts:
     names = (
         "filled", "distinct", "longest", "words", "integers", "zeros", "plus", "digits", "decimals", "scale",
-        "whole", "floats", "truths", "iso_dates", "iso_times", "zoned", "clock", "uuids", "date_like",
+        "least_scale", "whole", "floats", "truths", "iso_dates", "iso_times", "zoned", "clock", "uuids", "date_like",
     )  # fmt: skip
     return Facts(rows=rows, **dict(zip(names, values, strict=True)))

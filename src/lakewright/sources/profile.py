@@ -20,7 +20,9 @@ from lakewright.sources.grouping import Group, by_header, by_name, name_groups
 from lakewright.sources.inspect import Inspected, inspect
 from lakewright.sources.kinds import COMPRESSIONS, EXTENSIONS, format_of, inner_name
 from lakewright.sources.manifest import RawFile
-from lakewright.sources.profile_table import Survey, describe_table, link_tables
+from lakewright.sources.outcome import in_threads
+from lakewright.sources.profile_keys import link_tables
+from lakewright.sources.profile_table import Survey, describe_table
 from lakewright.sources.read import reading
 from lakewright.sources.staging import HEAD, Staged, TextScan
 from lakewright.spec.sources import FileDataset
@@ -75,7 +77,7 @@ def survey(source: str | Path, *, workers: int = 8) -> Survey:
         store = _InPlace(base)
         for number, group in enumerate(groups):
             _table(found, group, good, store, cursor, f"_table_{number}")
-        link_tables(found, cursor)
+        link_tables(found.drafts, cursor)
         found.tables = [one.table for one in found.drafts]
         return found
 
@@ -136,7 +138,7 @@ def _look(
     cursor: duckdb.DuckDBPyConnection,
     threads: Executor,
 ) -> list[Inspected]:
-    staged = list(threads.map(lambda path: _in_place(base, path), paths))
+    staged = in_threads(threads, lambda path: _in_place(base, path), paths)
     work = folder / "files"
     work.mkdir()
     return inspect(staged, FileDataset(files="*"), work, cursor, threads)
