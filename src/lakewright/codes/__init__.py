@@ -1,0 +1,19 @@
+"""Every error code: its title, what it means and what to do, one file per hundred."""
+
+from __future__ import annotations
+
+from lakewright.codes import catalog, lake, project, quality, run, sources, sql, usage
+from lakewright.codes.model import Code
+
+__all__ = ["CODES", "Code"]
+
+CODES: dict[str, Code] = {
+    **project.CODES,
+    **sources.CODES,
+    **sql.CODES,
+    **lake.CODES,
+    **quality.CODES,
+    **run.CODES,
+    **catalog.CODES,
+    **usage.CODES,
+}

@@ -1,0 +1,100 @@
+"""Codes of engine and lake: 4xx."""
+
+from __future__ import annotations
+
+from lakewright.codes.model import Code
+
+__all__ = ["CODES"]
+
+CODES: dict[str, Code] = {
+    "LW401": Code(
+        "extension missing",
+        "A DuckDB extension that the lake or a reader needs is not installed for the DuckDB that runs.",
+        "install the `duckdb-extension-*` package named, in DuckDB's own version",
+    ),
+    "LW402": Code(
+        "out of memory",
+        "A statement needed more memory than `engine.memory_limit` allows, even after spilling to disk.",
+        "raise engine.memory_limit, or lower engine.threads or engine.workers, in lakewright.yaml",
+    ),
+    "LW403": Code(
+        "out of disk space",
+        "Writing data or spilling it to the temporary folder filled the disk.",
+        "free space, or point engine.temp_directory or lake.path to a larger disk",
+    ),
+    "LW404": Code(
+        "interrupted",
+        "A statement was stopped before its end: by Ctrl-C, a timeout or another task's failure. Nothing of it was kept.",
+        "run again",
+    ),
+    "LW405": Code(
+        "statement failed",
+        "DuckDB refused a statement while it was prepared or while it ran.",
+        "read DuckDB's message; correct the query or step that it names",
+    ),
+    "LW406": Code(
+        "value does not convert",
+        "A value cannot be converted to the type that a query asks for.",
+        "use try_cast in the query, or declare the column's type and format in the dataset",
+    ),
+    "LW407": Code(
+        "engine setting refused",
+        "DuckDB does not accept a value under `engine` in lakewright.yaml.",
+        "write it as DuckDB spells it, for example memory_limit: 2GB",
+    ),
+    "LW408": Code(
+        "file or object not readable",
+        "A file, object or remote catalog could not be read or written.",
+        "check that the path exists, the disk or server answers, and the file is whole",
+    ),
+    "LW409": Code(
+        "not permitted",
+        "The object store, catalog or file system refused the request's rights.",
+        "check the keys in lake.s3 or the token, and the rights on the folder or bucket",
+    ),
+    "LW410": Code(
+        "lake cannot be opened",
+        "The lake's catalog or its data folder could not be reached or is not a lake.",
+        "check `lake` in lakewright.yaml; `lakewright doctor` tells what answers",
+    ),
+    "LW411": Code(
+        "commit conflict",
+        "Another process committed to the same tables first, again and again, until the retries ended.",
+        "run again; with many writers use a PostgreSQL catalog",
+    ),
+    "LW412": Code(
+        "lake is read-only",
+        "A write was asked of a session that was opened for reading.",
+        "use a command that writes, such as `lakewright run`",
+    ),
+    "LW413": Code(
+        "not offered by this lake",
+        "The chosen kind of lake, or its catalog, cannot do what was asked.",
+        "use what the message suggests, or another kind of lake",
+    ),
+    "LW414": Code(
+        "no such table in the lake",
+        "The dataset has no table in the lake yet, or is misspelled.",
+        "build it with `lakewright run`, or use one of the names listed",
+    ),
+    "LW415": Code(
+        "no such version",
+        "The lake has no snapshot of that number or time: it never was, or it was expired.",
+        "`lakewright snapshots DATASET` lists what there is",
+    ),
+    "LW416": Code(
+        "type cannot be stored",
+        "The lake's table format has no form for a column's type.",
+        "cast the column to the type suggested",
+    ),
+    "LW417": Code(
+        "lake setting wrong",
+        "A value under `lake` in lakewright.yaml does not make sense for its kind.",
+        "correct it as the message says",
+    ),
+    "LW418": Code(
+        "wrong partition or sort column",
+        "`partition_by` or `sort_by` names a column that the table does not have, or is no column.",
+        "name columns of the dataset; `sort_by` takes a column, optionally with asc or desc",
+    ),
+}
