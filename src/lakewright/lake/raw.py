@@ -221,7 +221,12 @@ def filesystem(settings: S3, resolve: Resolve) -> Any:
     """Return a ``pyarrow.fs.S3FileSystem`` for *settings*; without a key the machine's own credentials."""
     from pyarrow import fs
 
-    options: dict[str, Any] = {"region": resolve(settings.region)}
+    # Arrow gives up after three seconds of silence, which a busy store needs now and then.
+    options: dict[str, Any] = {
+        "region": resolve(settings.region),
+        "request_timeout": 60,
+        "connect_timeout": 20,
+    }
     if settings.endpoint:
         endpoint = resolve(settings.endpoint)
         scheme, _, host = endpoint.rpartition("://")
