@@ -23,13 +23,13 @@ from __future__ import annotations
 from sqlglot import exp
 
 from lakewright.sql.cast_format import formatted
-from lakewright.sql.cast_model import Conversion, is_null, try_cast
+from lakewright.sql.cast_model import Conversion, case, is_null, try_cast
 from lakewright.sql.cast_text import from_text
 from lakewright.sql.cast_types import family, parse_type, same_type, type_name
 from lakewright.sql.dialect import call
 from lakewright.sql.names import column, literal
 
-__all__ = ["Conversion", "conversion", "failed"]
+__all__ = ["Conversion", "conversion", "lost", "original"]
 
 _NUMBERS = ("integer", "decimal", "float")
 _MOMENTS = ("date", "timestamp", "timestamptz", "time")
@@ -79,13 +79,18 @@ def conversion(
     return Conversion((), converted)
 
 
-def failed(name: str, source: str, converted: exp.Expr, *, text: bool) -> exp.Expr:
-    """Return the condition that *converted* lost the value of column *name* of type *source*; blank *text* is no loss."""
-    lost = exp.and_(exp.not_(is_null(column(name))), is_null(converted.copy()), copy=False)
-    if not text:
-        return lost
+def lost(name: str, converted: exp.Expr) -> exp.Expr:
+    """Return the condition that *converted* is null where column *name* is not."""
+    return exp.and_(exp.not_(is_null(column(name))), is_null(converted.copy()), copy=False)
+
+
+def original(name: str, source: str, converted: exp.Expr, *, text: bool) -> exp.Expr:
+    """Return the text of column *name* of type *source* where *converted* lost it; blank *text* is no loss."""
     shown = column(name) if family(source) == "text" else exp.cast(column(name), "VARCHAR")
-    return exp.and_(lost, call("matches", shown, literal(r"\S")), copy=False)
+    condition = lost(name, converted)
+    if text:
+        condition = exp.and_(condition, call("matches", shown.copy(), literal(r"\S")), copy=False)
+    return case((condition, shown))
 
 
 def _whole(value: exp.Expr, converted: exp.Expr, source: str, prefix: str) -> Conversion:

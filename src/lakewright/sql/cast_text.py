@@ -71,7 +71,7 @@ def _integer(name: str, kind: exp.DataType, prefix: str) -> Conversion:
     unusual = exp.or_(
         exp.NullSafeNEQ(this=as_double, expression=double),
         exp.GT(this=call("bytes", text.copy()), expression=literal(_EXACT_DIGITS)),
-        exp.and_(
+        exp.and_(  # 1e-400
             exp.EQ(this=value.copy(), expression=literal(0)),
             exp.NEQ(this=text.copy(), expression=literal("0")),
         ),

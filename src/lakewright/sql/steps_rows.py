@@ -8,7 +8,7 @@ from typing import TypeVar
 from sqlglot import exp
 
 from lakewright.errors import Problem, ProjectError, Where, nearest
-from lakewright.sql.cast import Conversion, conversion, failed
+from lakewright.sql.cast import Conversion, conversion, lost, original
 from lakewright.sql.cast_model import case
 from lakewright.sql.cast_types import parse_type, type_name
 from lakewright.sql.dialect import call
@@ -235,17 +235,17 @@ class Rows:
     def _failures(
         self, found: Mapping[str, Conversion], new: Mapping[str, str], shown: Mapping[str, str]
     ) -> exp.Expr:
-        lost = {
-            name: failed(name, self.types[name], column(new[name]), text=one.text)
-            for name, one in found.items()
-        }
         entries: list[exp.Expr] = []
-        for name, condition in lost.items():
-            original = exp.cast(column(name), "VARCHAR") if self.types[name] != "VARCHAR" else column(name)
-            entries += [literal(shown.get(name, name)), case((condition.copy(), original))]
+        for name, one in found.items():
+            text = original(name, self.types[name], column(new[name]), text=one.text)
+            entries += [literal(shown.get(name, name)), text]
         before = column(FAILED) if FAILED in self.items else None
         value = call("json_add", before or exp.Null(), *entries)
-        return case((exp.or_(*lost.values()), value), otherwise=before)
+        if before is None:  # blank text only: nothing was lost
+            value = exp.Nullif(this=value, expression=literal("{}"))
+        # the test that all rows pass through is cheap: no regular expression, no text
+        gone = exp.or_(*(exp.paren(lost(name, column(new[name]))) for name in found), copy=False)
+        return case((gone, value), otherwise=before)
 
 
 def conversion_type(kind: str) -> str:
