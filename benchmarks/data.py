@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
 
-from harness import DATA, OURS, Unavailable, note
+from harness import DATA, Unavailable, note
 
 _SALES = """
 select
@@ -57,7 +58,7 @@ def tpch(scale: float) -> Path:
     """A folder with the eight TPC-H tables as Parquet, by tpchgen-cli."""
     folder = DATA / f"tpch_{scale:g}"
     if not (folder / ".done").is_file():
-        tool = shutil.which("tpchgen-cli") or str(OURS.with_name("tpchgen-cli"))
+        tool = shutil.which("tpchgen-cli") or str(Path(sys.executable).with_name("tpchgen-cli"))
         note(f"    making TPC-H at scale factor {scale:g} …")
         folder.mkdir(parents=True, exist_ok=True)
         try:

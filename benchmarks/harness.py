@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 DATA = HERE / ".data"
 ENVS = HERE / ".envs"
-OURS = Path(sys.executable)
+ROOT = HERE.parent
 
 #: Packages of each peer's environment; the newest that an index has, as its users would get.
 PEERS: dict[str, tuple[str, ...]] = {
@@ -168,32 +168,43 @@ class _Watch:
 
 
 def _last_json(text: str) -> dict[str, object]:
-    for line in reversed(text.strip().splitlines()):
-        if line.startswith("{"):
+    """What a contender says of itself: all of its output, or its last line that is an object."""
+    for one in (text, *reversed(text.strip().splitlines())):
+        if one.startswith("{"):
             try:
-                found = json.loads(line)
+                found = json.loads(one)
             except json.JSONDecodeError:
-                return {}
+                continue
             return found if isinstance(found, dict) else {}
     return {}
 
 
 def peer(name: str) -> Path:
-    """The Python of a peer's environment, made on first use. Raises Unavailable where it cannot be."""
+    """The Python of a peer's environment, made on first use. Raises Unavailable where it cannot be.
+
+    ``lakewright`` is one of them: what a user installs, without the packages to develop it.
+    """
     home = ENVS / name
     python = home / "bin" / "python"
     ready = home / ".ready"
-    wanted = "\n".join(PEERS[name])
+    uv = shutil.which("uv") or str(ROOT / ".tools" / "bin" / "uv")
+    install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
+    if name == "lakewright":
+        lock = ROOT / "requirements.lock"
+        wanted = lock.read_text()
+        steps = [
+            [*install, "--require-hashes", "-r", str(lock)],
+            [*install, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)],
+        ]
+    else:
+        wanted = "\n".join(PEERS[name])
+        steps = [[*install, *PEERS[name]]]
     if ready.is_file() and ready.read_text() == wanted:
         return python
     if name == "pyspark" and shutil.which("java") is None:
         raise Unavailable("no Java on this machine")
-    uv = shutil.which("uv") or str(HERE.parent / ".tools" / "bin" / "uv")
-    note(f"    installing {' '.join(PEERS[name])} …")
-    for command in (
-        [uv, "venv", "--quiet", "--clear", "--python", str(OURS), str(home)],
-        [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *PEERS[name]],
-    ):
+    note(f"    installing {name} …")
+    for command in ([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)], *steps):
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except FileNotFoundError:
@@ -202,6 +213,11 @@ def peer(name: str) -> Path:
             raise Unavailable(f"could not be installed: {done.stderr.strip().splitlines()[-1:]}")
     ready.write_text(wanted)
     return python
+
+
+def ours(*arguments: str | Path) -> list[str | Path]:
+    """The command line of ``lakewright`` with *arguments*."""
+    return [peer("lakewright").with_name("lakewright"), *arguments]
 
 
 def fresh(folder: Path) -> Path:

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import data
 import projects
-from harness import DATA, HERE, OURS, Contender, Run, Unavailable, compete, fresh, note, peer, process
+from harness import DATA, HERE, Contender, Run, Unavailable, compete, fresh, note, ours, peer, process
 
 WORK = DATA / "work"
 PEERS = HERE / "peers"
 SCRIPTS = HERE / "ours"
-LAKEWRIGHT = OURS.with_name("lakewright")
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def _run_project(name: str, make: Callable[[], Path]) -> Contender:
         made[:] = [make()]
 
     def start() -> Run:
-        return process([LAKEWRIGHT, "run", "--json"], cwd=made[0])
+        return process(ours("run", "--json"), cwd=made[0])
 
     return Contender(name, start, prepare)
 
@@ -119,7 +118,7 @@ def build(size: Size, rounds: int) -> Outcome:
     """The whole build: parse, cast, deduplicate, 20 checks, quarantine, months, audit, commit."""
     csv = data.sales(size.rows)
     project = WORK / "build"
-    ours = _run_project("lakewright run", lambda: projects.sales(project, csv.parent))
+    mine = _run_project("lakewright run", lambda: projects.sales(project, csv.parent))
     floor = _peer(
         "duckdb COPY alone",
         "duckdb",
@@ -138,48 +137,51 @@ def build(size: Size, rounds: int) -> Outcome:
         "polars_build.py",
         lambda: [csv, fresh(WORK / "polars") / "out", _compression(project)],
     )
-    contenders = [ours, floor, polars, spark]
+    contenders = [mine, floor, polars, spark]
     compete(contenders, rounds)
-    _same_answer(ours, [polars, spark])
+    _same_answer(mine, [polars, spark])
     return Outcome(
         "build",
         f"{size.rows:,} rows of dirty CSV to checked, partitioned tables; whole processes",
         contenders,
         [
-            Figure("lakewright / DuckDB COPY of the same rows", _ratio(ours, floor), 1.5),
-            Figure("PySpark local[2] / lakewright", _ratio(spark, ours), 3.5, least=True),
-            Figure("Polars streaming / lakewright", _ratio(polars, ours), 1.2, least=True),
-            Figure("peak memory", ours.peak / 2**30 if ours.runs else None, 3.0, unit="GiB"),
+            Figure("lakewright / DuckDB COPY of the same rows", _ratio(mine, floor), 1.5),
+            Figure("PySpark local[2] / lakewright", _ratio(spark, mine), 3.5, least=True),
+            Figure("Polars streaming / lakewright", _ratio(polars, mine), 1.2, least=True),
+            Figure("peak memory", mine.peak / 2**30 if mine.runs else None, 3.0, unit="GiB"),
         ],
     )
 
 
-def _same_answer(ours: Contender, others: list[Contender]) -> None:
-    """The peers do the same work only if they keep as many rows."""
+def _same_answer(mine: Contender, others: list[Contender]) -> None:
+    """Peers do the same work only if they keep as many rows; good and bad ones are counted together."""
+    if not mine.runs:
+        return
+    tasks = mine.runs[-1].said.get("tasks")
+    if not isinstance(tasks, list):
+        return
+    table = next(one for one in tasks if one["task"] == "processed.sales")
+    kept = table["rows"] + table["quarantined"]
     for one in others:
-        if ours.runs and one.runs:
-            rows = one.runs[-1].said.get("rows")
-            note(
-                f"    {one.name} kept {rows:,} rows"
-                if isinstance(rows, int)
-                else f"    {one.name} said nothing"
-            )
+        if one.runs and one.runs[-1].said.get("rows") != kept:
+            one.unavailable = f"kept {one.runs[-1].said.get('rows')} rows where Lakewright kept {kept}"
+            note(f"    {one.name} {one.unavailable}")
 
 
 def memory(size: Size, rounds: int) -> Outcome:
     """The same build under ``memory_limit: 2GB``."""
     csv = data.sales(size.rows)
-    ours = _run_project(
+    mine = _run_project(
         "lakewright run, 2GB", lambda: projects.sales(WORK / "memory", csv.parent, engine="memory_limit: 2GB")
     )
-    compete([ours], 1)
+    compete([mine], 1)
     return Outcome(
         "memory",
         f"{size.rows:,} rows with memory_limit: 2GB; that it completes is the point",
-        [ours],
+        [mine],
         [
             Figure(
-                "peak memory", ours.peak / 2**30 if ours.runs else None, 3.0, unit="GiB", why=ours.unavailable
+                "peak memory", mine.peak / 2**30 if mine.runs else None, 3.0, unit="GiB", why=mine.unavailable
             )
         ],
     )
@@ -190,10 +192,10 @@ def audit(size: Size, rounds: int) -> Outcome:
     project = WORK / "build"
     if not (project / "lake").is_dir():
         projects.sales(project, data.sales(size.rows).parent)
-        process([LAKEWRIGHT, "run", "--json"], cwd=project)
+        process(ours("run", "--json"), cwd=project)
     script = Contender(
         "lakewright audit",
-        lambda: process([OURS, SCRIPTS / "audit.py", project, str(max(3, rounds))]),
+        lambda: process([peer("lakewright"), SCRIPTS / "audit.py", project, str(max(3, rounds))]),
     )
     table = project / "lake" / "tables" / "processed" / "sales"
     expectations = _peer("great expectations", "great_expectations", "ge_audit.py", lambda: [table])
@@ -219,14 +221,14 @@ def load(size: Size, rounds: int) -> Outcome:
     """One million rows of CSV into the lake."""
     rows = size.of(1_000_000, 10_000)
     csv = data.sales(rows)
-    ours = _run_project("lakewright run", lambda: projects.sales(WORK / "load", csv.parent, partitions=False))
+    mine = _run_project("lakewright run", lambda: projects.sales(WORK / "load", csv.parent, partitions=False))
     dlt = _peer("dlt, Arrow to DuckDB", "dlt", "dlt_load.py", lambda: [csv, fresh(WORK / "dlt")])
-    compete([ours, dlt], rounds)
+    compete([mine, dlt], rounds)
     return Outcome(
         "load",
         f"{rows:,} rows from CSV, checked, into the lake; whole processes",
-        [ours, dlt],
-        [Figure("dlt / lakewright", _ratio(dlt, ours), 1.5, least=True)],
+        [mine, dlt],
+        [Figure("dlt / lakewright", _ratio(dlt, mine), 1.5, least=True)],
     )
 
 
@@ -238,15 +240,17 @@ def commit(size: Size, rounds: int) -> Outcome:
     def prepare() -> None:
         projects.wide(project, 2, sources=1)
 
-    ours = Contender(
-        "two-table commit", lambda: process([OURS, SCRIPTS / "commits.py", project, str(commits)]), prepare
+    mine = Contender(
+        "two-table commit",
+        lambda: process([peer("lakewright"), SCRIPTS / "commits.py", project, str(commits)]),
+        prepare,
     )
-    compete([ours], 1)
-    said = ours.runs[-1].said if ours.runs else {}
+    compete([mine], 1)
+    said = mine.runs[-1].said if mine.runs else {}
     return Outcome(
         "commit",
         f"{commits:,} commits of ten rows into each of two tables",
-        [ours],
+        [mine],
         [
             Figure("median commit", _number(said.get("milliseconds")), 25, unit="ms"),
             Figure("median of the last tenth", _number(said.get("last")), 25, unit="ms"),
@@ -259,19 +263,19 @@ def small_files(size: Size, rounds: int) -> Outcome:
     """Thousands of small files."""
     files = size.of(2_000, 20)
     folder = data.small_files(files)
-    ours = _run_project("lakewright run", lambda: projects.sales(WORK / "small", folder, partitions=False))
+    mine = _run_project("lakewright run", lambda: projects.sales(WORK / "small", folder, partitions=False))
     glob = _peer(
         "duckdb, one glob",
         "duckdb",
         "duckdb_glob.py",
         lambda: [folder, fresh(WORK / "glob") / "sales.duckdb"],
     )
-    compete([ours, glob], rounds)
+    compete([mine, glob], rounds)
     return Outcome(
         "small_files",
         f"{files:,} CSV files of 100 rows; whole processes",
-        [ours, glob],
-        [Figure("lakewright / DuckDB reading them with one glob", _ratio(ours, glob), 2.0)],
+        [mine, glob],
+        [Figure("lakewright / DuckDB reading them with one glob", _ratio(mine, glob), 2.0)],
     )
 
 
@@ -279,13 +283,13 @@ def plan(size: Size, rounds: int) -> Outcome:
     """`plan` on a large project."""
     datasets = size.of(500, 20)
     project = projects.wide(WORK / "plan", datasets, sources=max(1, datasets // 10))
-    ours = Contender("lakewright plan", lambda: process([LAKEWRIGHT, "plan", "--json"], cwd=project))
-    compete([ours], rounds + 1)  # the first writes byte code
+    mine = Contender("lakewright plan", lambda: process(ours("plan", "--json"), cwd=project))
+    compete([mine], rounds + 1)  # the first writes byte code
     return Outcome(
         "plan",
         f"{datasets} datasets; the whole command",
-        [ours],
-        [Figure("seconds", ours.seconds if ours.runs else None, 2.0, unit="s", why=ours.unavailable)],
+        [mine],
+        [Figure("seconds", mine.seconds if mine.runs else None, 2.0, unit="s", why=mine.unavailable)],
     )
 
 
@@ -293,18 +297,18 @@ def nothing_new(size: Size, rounds: int) -> Outcome:
     """`run` when there is nothing to do."""
     datasets = size.of(100, 10)
     project = projects.wide(WORK / "nothing", datasets, sources=max(1, datasets // 5))
-    first = Contender("first run", lambda: process([LAKEWRIGHT, "run", "--json"], cwd=project))
-    ours = Contender("run with nothing new", lambda: process([LAKEWRIGHT, "run", "--json"], cwd=project))
+    first = Contender("first run", lambda: process(ours("run", "--json"), cwd=project))
+    mine = Contender("run with nothing new", lambda: process(ours("run", "--json"), cwd=project))
     compete([first], 1)
     if first.runs:
-        compete([ours], rounds)
+        compete([mine], rounds)
     else:
-        ours.unavailable = first.unavailable
+        mine.unavailable = first.unavailable
     return Outcome(
         "nothing_new",
         f"{datasets} datasets; the whole command",
-        [first, ours],
-        [Figure("seconds", ours.seconds if ours.runs else None, 1.5, unit="s", why=ours.unavailable)],
+        [first, mine],
+        [Figure("seconds", mine.seconds if mine.runs else None, 1.5, unit="s", why=mine.unavailable)],
     )
 
 
@@ -319,21 +323,23 @@ def tpch(size: Size, rounds: int) -> Outcome:
     except Unavailable as reason:
         return Outcome("tpch", "", [Contender("lakewright", lambda: Run(0, 0, 0), unavailable=str(reason))])
     project = projects.tpch(WORK / "tpch", source)
-    loading = Contender("loading", lambda: process([LAKEWRIGHT, "run", "--json"], cwd=project))
-    ours = Contender(
+    loading = Contender("loading", lambda: process(ours("run", "--json"), cwd=project))
+    mine = Contender(
         "22 queries, both sides in one process",
-        lambda: process([OURS, SCRIPTS / "tpch.py", project, source, queries, str(max(3, rounds))]),
+        lambda: process(
+            [peer("lakewright"), SCRIPTS / "tpch.py", project, source, queries, str(max(3, rounds))]
+        ),
     )
     compete([loading], 1)
     if loading.runs:
-        compete([ours], 1)
+        compete([mine], 1)
     else:
-        ours.unavailable = loading.unavailable
-    said = ours.runs[-1].said if ours.runs else {}
+        mine.unavailable = loading.unavailable
+    said = mine.runs[-1].said if mine.runs else {}
     return Outcome(
         "tpch",
         f"scale factor {scale:g}; sum of the medians of 22 queries, results fetched as Arrow",
-        [loading, ours],
+        [loading, mine],
         [
             Figure(
                 "Python API / plain DuckDB over the same files",
