@@ -37,6 +37,8 @@ FAILED = "_failed"
 #: The zone of the lake that keeps bad rows, one table per dataset.
 QUARANTINE_ZONE = "quarantine"
 
+_OWN = re.compile(rf"{'|'.join((*AUDIT_COLUMNS, FAILED))}|_violations_\d+")
+
 # Letters that Unicode does not decompose into an ASCII letter and an accent.
 _LETTERS = str.maketrans(
     {
@@ -128,10 +130,11 @@ def standard_names(names: Iterable[str]) -> dict[str, str]:
     """Return the ``snake_case`` name of each of *names*, all different, in order.
 
     A clash gets ``_2``, ``_3``, … A name that is already standard keeps it, wherever it stands, so
-    applying it to its own result changes nothing. Hidden columns keep their names.
+    applying it to its own result changes nothing. Lakewright's own columns keep their names; others
+    that start with an underscore lose it.
     """
     listed = list(names)
-    taken = {one for one in listed if hidden(one) or snake_case(one) == one}
+    taken = {one for one in listed if _OWN.fullmatch(one) or snake_case(one) == one}
     result: dict[str, str] = {}
     for name in listed:
         if name in taken and name not in result:
