@@ -262,3 +262,11 @@ def test_very_long_lines(zone: Zone) -> None:
     taken = zone.take()
     assert lines(taken) == [(3, "the line is longer than 16,000,000 bytes")]
     assert [len(b) for _, b in zone.rows()] == [5_000_000, 1]
+
+
+def test_files_with_the_same_header_may_have_dialects_of_their_own(zone: Zone) -> None:
+    zone.write("1.csv", 'id,text\n1,"a ""b"" c"\n')
+    zone.write("2.csv", 'id,text\n2,"a \\"b, c\\" d"\n')
+    taken = zone.take()
+    assert taken.rejected == 0
+    assert sorted(zone.rows()) == [("1", 'a "b" c'), ("2", 'a "b, c" d')]

@@ -288,3 +288,28 @@ def test_the_local_store(tmp_path: Path) -> None:
     dead.mkdir(parents=True)
     store.staging()
     assert not dead.exists()
+
+
+def test_other_settings_read_the_same_bytes_anew(zone: Zone) -> None:
+    path = zone.write("a.csv", "1;2\n3;4\n")
+    zone.write("b.csv", "1;2\n5;6\n")
+    zone.take(options={"header": True})
+    assert zone.rows() == [("3", "4"), ("5", "6")]
+    path.unlink()
+    taken = zone.take(options={"header": False})
+    # a.csv is gone from the source: raw still has it
+    assert [(file.path, file.version, file.change) for file in taken.files] == [
+        ("a.csv", 2, "reread"),
+        ("b.csv", 2, "reread"),
+    ]
+    assert sorted(zone.rows()) == [("1", "2"), ("1", "2"), ("3", "4"), ("5", "6")]
+    assert zone.take(options={"header": False}).batch == 0
+
+
+def test_a_name_that_is_not_utf8(zone: Zone) -> None:
+    try:
+        (zone.landing / os.fsdecode(b"caf\xe9.csv")).write_text("a\n1\n")
+    except OSError:
+        pytest.skip("this file system knows no such names")
+    zone.take()
+    assert zone.rows(source_file=True) == [("1", "caf\ufffd.csv")]

@@ -68,7 +68,7 @@ def look(services: Services, id: str) -> Found:
     source = project.sources[project.raw[id]]
     found = discover(source, name, root=services.root, s3=project.file.lake.s3, resolve=services.resolve)
     known = current_files(services.state, id)
-    waiting = pending(found, known)
+    waiting = pending(found, known, source.datasets[name])
     new = sum(one.path not in known for one in waiting)
     here = {one.path for one in found}
     # rows handed over from Python are no files of the source

@@ -76,6 +76,8 @@ def inspect_csv(
         for piece in group:
             if not piece.text.utf8:
                 outcomes[piece] = _alone(piece, dialect, cursor)
+            elif outcomes[piece].rejects and len(group) > 1:
+                outcomes[piece] = _own(piece, declared, dialect, outcomes[piece], cursor)
     return outcomes
 
 
@@ -90,6 +92,24 @@ def _dialect(piece: Piece, declared: ReadOptions, known: dict[bytes, Dialect]) -
     if reusable and dialect.skip == (declared.skip or 0):
         known[line] = dialect
     return dialect
+
+
+def _own(
+    piece: Piece,
+    declared: ReadOptions,
+    dialect: Dialect,
+    outcome: Outcome,
+    cursor: duckdb.DuckDBPyConnection,
+) -> Outcome:
+    """Read a file with rejects in its own dialect, in case the one found for its neighbours is not its own."""
+    try:
+        own = _dialect(piece, declared, {})
+    except Unreadable:
+        return outcome
+    if own == dialect or own.names != dialect.names:
+        return outcome
+    again = _alone(piece, own, cursor)
+    return outcome if again.unreadable or len(again.rejects) >= len(outcome.rejects) else again
 
 
 def _alone(piece: Piece, dialect: Dialect, cursor: duckdb.DuckDBPyConnection) -> Outcome:

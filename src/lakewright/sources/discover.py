@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
@@ -79,7 +79,8 @@ def _discover_local(base: Path, patterns: Iterable[str], shown: str) -> dict[str
             name = PurePosixPath(*Path(path).parts).as_posix()
             if name not in found and not _unfinished(name) and file.is_file():
                 found[name] = _local(file, name)
-    return found
+    # a name that is not UTF-8 could be written into no manifest and no statement
+    return {_printable(name): replace(one, path=_printable(name)) for name, one in found.items()}
 
 
 def _local(file: Path, name: str) -> Found:
@@ -142,6 +143,10 @@ def _regex(pattern: str) -> re.Pattern[str]:
         wild = {"**/": r"(?:(?!\.)[^/]+/)*", "**": r".*", "*": start + r"[^/]*", "?": start + r"[^/]"}
         text += wild.get(token) or re.escape(token)
     return re.compile(text, re.DOTALL)
+
+
+def _printable(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _unfinished(name: str) -> bool:

@@ -19,11 +19,11 @@ from lakewright.lake.raw import RawStore
 from lakewright.sources.discover import Found, discover
 from lakewright.sources.drift import Drift, drift, refuse, schema_of
 from lakewright.sources.inspect import Inspected, inspect
-from lakewright.sources.manifest import Change, Part, RawFile, current_files, last_batch, record
+from lakewright.sources.manifest import Change, Part, RawFile, current_files, last_batch, record, settings_of
 from lakewright.sources.outcome import Outcome, Piece, Reject, in_threads, reject_table
 from lakewright.sources.staging import Staged, copy
 from lakewright.spec.project import S3
-from lakewright.spec.sources import FileSource
+from lakewright.spec.sources import FileDataset, FileSource
 from lakewright.state import State, now
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ class _Work:
     run_id: str
     batch: int
     known: Mapping[str, RawFile]
+    settings: str
     used: set[str] = field(default_factory=set)
 
     @property
@@ -93,12 +94,20 @@ class _Work:
         return f"raw.{self.name}"
 
 
-def pending(found: Sequence[Found], known: Mapping[str, RawFile]) -> list[Found]:
-    """Return the files of *found* that are not taken yet, or look changed by size or time."""
+def pending(
+    found: Sequence[Found], known: Mapping[str, RawFile], dataset: FileDataset | None = None
+) -> list[Found]:
+    """Return the files of *found* that are not taken yet, or look changed by size or time.
+
+    With *dataset*, those too that were taken with another format or other options than it declares now.
+    """
+    settings = settings_of(dataset) if dataset is not None else None
     return [
         one
         for one in found
-        if (old := known.get(one.path)) is None or (old.size, old.modified) != (one.size, one.modified)
+        if (old := known.get(one.path)) is None
+        or (old.size, old.modified) != (one.size, one.modified)
+        or settings not in (None, old.settings)
     ]
 
 
@@ -132,18 +141,27 @@ def take(
     known = current_files(state, f"raw.{name}")
     here = {one.path for one in found}
     missing = tuple(sorted(path for path in known if path not in here and not path.startswith("@")))
-    todo = pending(found, known)
+    todo = pending(found, known, dataset)
+    todo = sorted([*todo, *_kept(known, missing, store, settings_of(dataset))], key=lambda one: one.path)
     if not todo:
         return Taken(f"raw.{name}", 0, (), reject_table(()), unchanged=len(found), missing=missing)
     with staging(store) as folder, ThreadPoolExecutor(workers) as threads:
         work = _Work(
-            source_name, name, store, folder, at or now(), run_id, last_batch(state, f"raw.{name}") + 1, known
+            source=source_name,
+            name=name,
+            store=store,
+            folder=folder,
+            at=at or now(),
+            run_id=run_id,
+            batch=last_batch(state, f"raw.{name}") + 1,
+            known=known,
+            settings=settings_of(dataset),
         )
         staged = in_threads(threads, lambda at: _stage(work, at, todo[at]), range(len(todo)))
         busy = tuple(one.found.path for one in staged if not one.steady)
         steady = [one for one in staged if one.steady]
-        touched = [one for one in steady if _same(one, known)]
-        fresh = [one for one in steady if not _same(one, known)]
+        touched = [one for one in steady if _same(one, work)]
+        fresh = [one for one in steady if not _same(one, work)]
         inspected = inspect(fresh, dataset, folder, cursor, threads)
         if dataset.on_unreadable == "fail":
             _refuse_unreadable(work, inspected)
@@ -212,9 +230,28 @@ def _stage(work: _Work, number: int, found: Found) -> Staged:
     return staged
 
 
-def _same(staged: Staged, known: Mapping[str, RawFile]) -> bool:
-    old = known.get(staged.found.path)
-    return old is not None and (old.size, old.hash) == (staged.size, staged.hash)
+def _kept(
+    known: Mapping[str, RawFile], missing: Sequence[str], store: RawStore, settings: str
+) -> list[Found]:
+    """Files that are gone from the source and to be read with other settings: their bytes are in raw."""
+
+    def found(file: RawFile) -> Found:
+        return Found(
+            file.path,
+            file.size,
+            file.modified,
+            store.uri(file.raw_path),
+            lambda: store.open(file.raw_path),
+            lambda: (file.size, file.modified),
+        )
+
+    return [found(known[path]) for path in missing if known[path].settings != settings]
+
+
+def _same(staged: Staged, work: _Work) -> bool:
+    old = work.known.get(staged.found.path)
+    seen = (staged.size, staged.hash, work.settings)
+    return old is not None and (old.size, old.hash, old.settings) == seen
 
 
 def _describe(work: _Work, one: Inspected) -> tuple[RawFile, list[tuple[str, str, Reject]]]:
@@ -226,7 +263,10 @@ def _describe(work: _Work, one: Inspected) -> tuple[RawFile, list[tuple[str, str
     folder = f"{work.source}/{work.name}/{day}" + (f"/_v{version}" if version > 1 else "")
     raw_path = f"{folder}/{path}"
     entry = manifest_entry(work.dataset, one, lambda piece, outcome: _place(work, raw_path, piece, outcome))
-    change: Change = "new" if old is None else "grown" if one.staged.grown else "changed"
+    change: Change = "new"
+    if old is not None:
+        same = (old.size, old.hash) == (one.staged.size, one.staged.hash)
+        change = "reread" if same else "grown" if one.staged.grown else "changed"
     entry = msgspec.structs.replace(
         entry,
         batch=work.batch,
@@ -235,6 +275,7 @@ def _describe(work: _Work, one: Inspected) -> tuple[RawFile, list[tuple[str, str
         change=change,
         taken_at=work.at,
         run_id=work.run_id,
+        settings=work.settings,
     )
     return entry, _rejects(one)
 

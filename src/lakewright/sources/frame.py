@@ -16,7 +16,7 @@ from lakewright.sources.columnar import parquet_fields
 from lakewright.sources.dialect import clean_names
 from lakewright.sources.drift import drift, refuse, schema_of
 from lakewright.sources.files import Taken, staging
-from lakewright.sources.manifest import Part, RawFile, current_files, last_batch, record
+from lakewright.sources.manifest import Part, RawFile, current_files, last_batch, record, settings_of
 from lakewright.sources.outcome import reject_table
 from lakewright.spec.sources import FileDataset
 from lakewright.state import State, now
@@ -93,6 +93,7 @@ def take_frame(
             change="changed" if old else "new",
             taken_at=at,
             run_id=run_id,
+            settings=settings_of(dataset),
         )
         changes = drift(schema_of(known.values(), dataset, cursor), [file], cursor)
         if changes and dataset.on_drift == "fail":

@@ -16,7 +16,7 @@ from lakewright.sources.csv_repair import cut_lines
 from lakewright.sources.dialect import clean_names
 from lakewright.sources.manifest import Field
 from lakewright.sources.outcome import Outcome, Piece, Reject, shown
-from lakewright.sources.scan import MAX_LINE, lines_scan, ndjson_scan
+from lakewright.sources.scan import MAX_LINE, lines_scan, ndjson_scan, sql_type
 from lakewright.sources.text import Unreadable
 from lakewright.sources.types import text_times
 from lakewright.spec.sources import ReadOptions
@@ -34,6 +34,8 @@ _SUSPECT = (
     r" OR regexp_matches(line, ',\s*[\]}]|(^|[\[:,])\s*[-+]?(?i:nan|inf)')"
     " OR (length(line) > 1000 AND length(line) - length(replace(replace(line, '[', ''), '{', '')) > 500)"
 )
+#: A document is parsed in memory.
+_LARGEST = 2 << 30
 _LONGEST = (MAX_LINE, 16 * MAX_LINE)
 
 
@@ -72,6 +74,10 @@ def _document(piece: Piece, records: str | None, target: Path) -> bool:
     """Write the records of a document as lines to *target*; False when it is rather a file of lines."""
     if not piece.text.utf8:
         raise Unreadable("not JSON: the bytes are not valid UTF-8")
+    if piece.size > _LARGEST:
+        raise Unreadable(
+            f"a JSON document of more than {_LARGEST >> 30} GiB: write one record per line instead"
+        )
     data = piece.local.read_bytes().removeprefix(b"\xef\xbb\xbf")
     if not data.strip():
         raise Unreadable("the file is empty: there is no JSON value in it")
@@ -295,4 +301,4 @@ def value_of(kind: str) -> exp.Expr:
         return column("json")
     if kind == "VARCHAR":
         return exp.Anonymous(this="json_extract_string", expressions=[column("json"), literal("$")])
-    return exp.cast(column("json"), exp.DataType.build(kind, dialect="duckdb"))
+    return exp.cast(column("json"), sql_type(kind))

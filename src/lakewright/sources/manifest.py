@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 import sqlalchemy as sa
 
+from lakewright.spec.sources import FileDataset
 from lakewright.state import State, UtcTime, metadata
 
 __all__ = [
@@ -22,10 +24,11 @@ __all__ = [
     "raw_files",
     "record",
     "replaced_since",
+    "settings_of",
 ]
 
-#: Why a file was taken: not seen before, longer with the same beginning, or different.
-Change = Literal["new", "grown", "changed"]
+#: Why a file was taken: not seen before, longer with the same beginning, different, or to be read otherwise.
+Change = Literal["new", "grown", "changed", "reread"]
 
 
 class Field(msgspec.Struct, frozen=True, array_like=True):
@@ -58,6 +61,7 @@ class RawFile(msgspec.Struct, frozen=True, kw_only=True):
     ``path`` is relative to the source's path and names the file in ``_source_file``. ``version``
     counts from 1; ``superseded_in`` is the batch that brought a newer version. A file that cannot
     be read has ``unreadable`` set to the reason, no parts, and counts as one rejected entry.
+    ``settings`` tells the format and options that were declared when it was taken.
     """
 
     dataset: str
@@ -75,6 +79,7 @@ class RawFile(msgspec.Struct, frozen=True, kw_only=True):
     change: Change
     taken_at: datetime
     run_id: str = ""
+    settings: str = ""
     unreadable: str = ""
     superseded_in: int | None = None
 
@@ -97,6 +102,7 @@ raw_files = sa.Table(
     sa.Column("change", sa.String, nullable=False),
     sa.Column("taken_at", UtcTime, nullable=False),
     sa.Column("run_id", sa.String, nullable=False),
+    sa.Column("settings", sa.String, nullable=False),
     sa.Column("unreadable", sa.Text, nullable=False),
     sa.Column("superseded_in", sa.BigInteger),
     sa.Index("raw_files_batch", "dataset", "batch"),
@@ -186,6 +192,12 @@ def record(
                 .where(table.c.dataset == dataset, table.c.path == path, table.c.version == version)
                 .values(modified=modified)
             )
+
+
+def settings_of(dataset: FileDataset) -> str:
+    """Return what stands for the declared format and options of *dataset*: with others, files are read anew."""
+    declared = msgspec.json.encode((dataset.format, dataset.options), order="deterministic")
+    return hashlib.sha256(declared).hexdigest()[:16]
 
 
 def _last(connection: sa.Connection, dataset: str) -> int:

@@ -15,7 +15,7 @@ from lakewright.lake.raw import RawStore
 from lakewright.sources.drift import schema_of
 from lakewright.sources.json_files import value_of
 from lakewright.sources.manifest import Field, Part, RawFile
-from lakewright.sources.scan import csv_scan, ndjson_scan, table_function
+from lakewright.sources.scan import csv_scan, ndjson_scan, sql_type, table_function
 from lakewright.spec.sources import FileDataset
 from lakewright.sql.names import column, identifier, literal
 
@@ -107,16 +107,15 @@ def _scan(part: Part, uris: Sequence[str], has_row: bool) -> exp.Table:
 
 
 def _column(name: str, kind: str, field: Field | None, part: Part) -> exp.Expr:
-    target = exp.DataType.build(kind, dialect="duckdb")
     if field is None or field.type == "NULL":
-        value: exp.Expr = exp.cast(exp.Null(), target)
+        value: exp.Expr = exp.cast(exp.Null(), sql_type(kind))
     else:
         value = value_of(field.type) if part.options.get("values") else column(field.source or field.name)
         if field.type != kind:
             nested = field.type.startswith(("STRUCT", "MAP", "UNION")) or field.type.endswith("]")
             if kind == "JSON" or (kind == "VARCHAR" and nested):
                 value = exp.Anonymous(this="to_json", expressions=[value]) if field.type != "JSON" else value
-            value = exp.cast(value, target)
+            value = exp.cast(value, sql_type(kind))
     return exp.alias_(value, identifier(name))
 
 
@@ -148,8 +147,7 @@ def _quote(text: str) -> str:
 
 def _nothing(columns: Mapping[str, str]) -> exp.Select:
     chosen = [
-        exp.alias_(exp.cast(exp.Null(), exp.DataType.build(kind, dialect="duckdb")), identifier(name))
-        for name, kind in columns.items()
+        exp.alias_(exp.cast(exp.Null(), sql_type(kind)), identifier(name)) for name, kind in columns.items()
     ]
     chosen.append(exp.alias_(exp.cast(exp.Null(), "VARCHAR"), "_source_file", quoted=True))
     return exp.select(*chosen).where(exp.false())

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlglot import exp
+from sqlglot.errors import ParseError
 
 from lakewright.sources.manifest import Field
-from lakewright.sql.names import column, literal
+from lakewright.sql.names import literal
 
-__all__ = ["MAX_LINE", "csv_scan", "glob_safe", "lines_scan", "ndjson_scan", "table_function"]
+__all__ = ["MAX_LINE", "csv_scan", "glob_safe", "lines_scan", "ndjson_scan", "sql_type", "table_function"]
 
 #: The longest record of a CSV file, in bytes; a longer one is rejected.
 MAX_LINE = 16_000_000
@@ -122,6 +123,9 @@ def _struct(columns: Mapping[str, str]) -> exp.Expr:
     )
 
 
-def cast_to(name: str, kind: str) -> exp.Expr:
-    """Return column *name* cast to *kind*, a DuckDB type."""
-    return exp.cast(column(name), exp.DataType.build(kind, dialect="duckdb"))
+def sql_type(kind: str) -> exp.DataType:
+    """Return a DuckDB type, as DuckDB spells it, as a tree node."""
+    try:
+        return exp.DataType.build(kind, dialect="duckdb")
+    except ParseError:
+        return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=kind)
