@@ -228,7 +228,9 @@ def _map_values(rows: Rows, step: MapValues) -> None:
     kept: exp.Expr | None = None
     if step.other == "keep":
         kept = exp.cast(column(name), kind, dialect="duckdb") if changed else column(name)
-    value = case(*pairs, otherwise=kept) if pairs else (kept or exp.Null())
+    value: exp.Expr = case(*pairs, otherwise=kept) if pairs else (kept or exp.Null())
+    if kind != have and kind != "VARCHAR":
+        value = exp.cast(value, kind)
     rows.put(name, rows.over_source(value), kind)
 
 

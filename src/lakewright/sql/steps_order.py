@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from lakewright.errors import ProjectError
 from lakewright.spec.steps import (
     Aggregate,
     Cast,
@@ -88,7 +89,7 @@ def assigns(step: Step, rows: Rows, *, cleaning: bool = False) -> set[str]:
 
 def _cleans(name: str, text: str, path: str) -> bool:
     """Whether the expression makes a column from its own text, as ``replace(price, '$', '')`` does."""
-    for node in expression(text, path).find_all(exp.Column):
+    for node in _columns(text, path):
         if node.name.lower() != name.lower():
             continue
         parent = node.parent
@@ -104,6 +105,20 @@ def _cleans(name: str, text: str, path: str) -> bool:
         ):
             return True
     return False
+
+
+def _has_window(text: str, path: str) -> bool:
+    try:
+        return expression(text, path).find(exp.Window) is not None
+    except ProjectError:
+        return False
+
+
+def _columns(text: str, path: str) -> list[exp.Column]:
+    try:
+        return list(expression(text, path).find_all(exp.Column))
+    except ProjectError:  # the step itself tells what is wrong
+        return []
 
 
 def later_allow(dedupe: Dedupe, step: Step, rows: Rows, unconverted: set[str]) -> Dedupe | None:
@@ -127,7 +142,7 @@ def later_allow(dedupe: Dedupe, step: Step, rows: Rows, unconverted: set[str]) -
         case Drop() | FillNulls() | Flatten() | Cast():
             return dedupe if not used & {one.lower() for one in step.columns} else None
         case Derive():
-            if any(expression(text, rows.path).find(exp.Window) for text in step.columns.values()):
+            if any(_has_window(text, rows.path) for text in step.columns.values()):
                 return None
             return dedupe if not used & {one.lower() for one in step.columns} else None
         case NormalizeText():

@@ -140,7 +140,8 @@ class Rows:
 
     def filter(self, condition: exp.Expr) -> None:
         """Keep the rows for which *condition*, over the present columns, is true."""
-        self.where.append(self.over_source(condition))
+        over_source = self.over_source(condition)  # may open a new SELECT
+        self.where.append(over_source)
         self._changed = True
         self.one_to_one = False
 
