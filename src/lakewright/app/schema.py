@@ -15,6 +15,7 @@ def schemas(kind: str | None = None) -> dict[str, dict[str, Any]]:
     found = json_schemas()
     if kind is None:
         return found
+    kind = {"project": "lakewright.yaml"}.get(kind, kind)
     if kind not in found:
         raise NotFoundError("LW901", f"no schema {kind!r}{nearest(kind, found)}", tried=sorted(found))
     return {kind: found[kind]}

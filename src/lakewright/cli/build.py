@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lakewright.cli.options import AsJson, Exclude, ProjectFolder, Selection, TargetName
-from lakewright.cli.output import emit_json, note, print_table, print_text
+from lakewright.cli.output import counted, emit_json, note, print_table, print_text
 
 __all__ = ["register"]
 
@@ -65,7 +65,8 @@ def check(project: ProjectFolder = Path(), target: TargetName = None, as_json: A
         emit_json(summary)
     else:
         print_text(
-            f"ok: {summary.sources} sources, {summary.raw} raw datasets, {summary.datasets} datasets, {summary.tests} tests"
+            f"ok: {counted(summary.sources, 'source')}, {counted(summary.raw, 'raw dataset')}, "
+            f"{counted(summary.datasets, 'dataset')}, {counted(summary.tests, 'test')}"
         )
 
 
@@ -104,7 +105,9 @@ def plan(
             note(f"note: {warning}")
         for name, text in shown.statements.items():
             print_text(f"\n-- {name}\n{text}")
-        note(f"{shown.to_run} to run, {len(shown.tasks) - shown.to_run} up to date")
+        blocked = sum(one.action == "blocked" for one in shown.tasks)
+        current = len(shown.tasks) - shown.to_run - blocked
+        note(f"{shown.to_run} to run, {current} up to date" + (f", {blocked} blocked" if blocked else ""))
 
 
 def run(
@@ -175,23 +178,30 @@ def test(
 
 def schema(
     kind: Annotated[
-        str | None, typer.Argument(help="project, source, dataset or test; all when left out.")
+        str | None,
+        typer.Argument(help="lakewright.yaml (or project), source, dataset or test; all when left out."),
     ] = None,
     folder: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the files here instead of to stdout.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Export the JSON Schemas of the project's files, for editors."""
     from lakewright.app.schema import schemas
 
     found = schemas(kind)
     if folder is None:
-        emit_json(found if kind is None else found[kind])
+        emit_json(found if kind is None else next(iter(found.values())))
         return
     import msgspec
 
     folder.mkdir(parents=True, exist_ok=True)
+    written = []
     for name, document in found.items():
         path = folder / f"{name}.schema.json"
         path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
-        print_text(str(path))
+        written.append(str(path))
+    if as_json:
+        emit_json(written)
+    else:
+        print_text("\n".join(written))

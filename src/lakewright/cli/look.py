@@ -141,7 +141,11 @@ def quality(
 
     with Platform.open(project, target) as platform:
         if report:
-            print_text(str(verbs.report_path(platform, run)))
+            path = str(verbs.report_path(platform, run))
+            if as_json:
+                emit_json({"report": path})
+            else:
+                print_text(path)
             return
         if profile:
             found = verbs.profile(platform, dataset)

@@ -28,8 +28,8 @@ Selection = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[SELECT]...",
-        help="Datasets: orders, processed.orders, +name (with upstream), name+ (with downstream), "
-        "tag:x, zone:curated, owner:x. Everything when left out.",
+        help="Datasets: orders, processed.orders, a zone, +name (with upstream), name+ (with downstream), "
+        "tag:x, owner:x, source:x, raw.*, !name (without). Everything when left out.",
     ),
 ]
 Exclude = Annotated[

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from lakewright.cli.output import note, print_table, print_text, size, span
+from lakewright.cli.output import counted, note, print_table, print_text, size, span
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -69,8 +69,9 @@ class Progress:
             facts.append(f"{data['quarantined']:,} quarantined")
         if data.get("score") is not None:
             facts.append(f"score {100 * data['score']:.1f} %")
-        if data.get("message"):
-            facts.append(str(data["message"]).splitlines()[0])
+        said = data.get("message") or (data.get("reason") if kind == "skipped" else "")
+        if said:
+            facts.append(str(said).splitlines()[0])
         note(f"{_MARKS[kind]} {task}  " + ", ".join(one for one in facts if one))
 
     def summary(self, report: RunReport) -> None:
@@ -104,8 +105,14 @@ class Progress:
         for one in shown:
             if one.error:
                 note(f"\n{one.task} failed\n{one.error}")
-        if not shown:
-            print_text(f"nothing new: {len(report.tasks)} datasets are up to date")
+        for one in shown:
+            if one.status == "skipped" and one.reason:
+                print_text(f"skipped {one.task}: {one.reason}")
+        if not report.tasks:
+            print_text("nothing to do: no dataset was chosen, or the last run left none undone")
+        elif not shown:
+            count = counted(len(report.tasks), "dataset")
+            print_text(f"nothing new: {count} {'is' if len(report.tasks) == 1 else 'are'} up to date")
         line = f"run {report.id}: {report.status} in {span(report.seconds)}"
         if self._unchanged and shown:
             line += f"; {self._unchanged} up to date"
