@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["RunReport", "TaskReport", "run"]
 
 
+#: Seconds to wait for another run that builds the same dataset: runs started by the clock may overlap.
+LEASE_WAIT = 600.0
+
+
 @dataclass(frozen=True)
 class TaskReport:
     """How one task ended: ``read`` = ``rows`` + ``quarantined`` + ``removed`` where all are known."""
@@ -148,6 +152,7 @@ def run(
             pools=platform.project.file.engine.pools,
             cancel=cancel,
             on_event=on_event,
+            lease_wait=LEASE_WAIT,
         )
         ended: dict[str, Kind] = {"succeeded": "COMPLETE", "cancelled": "ABORT"}
         tell_run(services, ended.get(result.status, "FAIL"), result.id)

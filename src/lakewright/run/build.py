@@ -27,8 +27,9 @@ from lakewright.run.publish import Publication, publish
 from lakewright.run.record import keep_columns, record_audit
 from lakewright.run.services import Services
 from lakewright.run.stage import stage
-from lakewright.spec.dataset import Dataset
+from lakewright.spec.dataset import Dataset, Write
 from lakewright.sql.names import column, literal, table
+from lakewright.sql.partition import parse_partition, partition_value
 from lakewright.state import now
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _build(
     file, defaults = dataset.file, services.project.file.defaults
     at = now()
     mode = write_mode(dataset)
-    anew = plan.work.mode == "full"
+    anew = plan.work.mode == "full" or given.whole
     seen = services.seen(dataset.id)
     batch = (seen.batch if seen else 0) + 1
     window = _window(dataset, plan.work.backfill)
@@ -118,7 +119,10 @@ def _build(
         given,
         on_violation=file.on_violation or defaults.on_violation,
         relations=table,
-        target=target if exists and mode == "append" and not anew and window is None else None,
+        target=_published_rows(cursor, target, window, given.replaced)
+        if exists and mode == "append" and not anew
+        else None,
+        apart=_apart(file.write, mode, keys),
         now=at,
         root=services.root,
         where=lambda columns: _inside(window, columns),
@@ -176,6 +180,34 @@ def _build(
         notes=notes,
     )
     return built
+
+
+def _apart(write: Write, mode: str, keys: tuple[str, ...]) -> tuple[exp.Expr, ...]:
+    """What rows of a later batch have in common with those that they push out: the keys, or the partition."""
+    if mode == "merge":
+        return tuple(column(one) for one in keys)
+    if mode != "overwrite":
+        return ()
+    values = [partition_value(parse_partition(text)) for text in write.partition_by]
+    return tuple(one for one in values if one is not None) or (literal(1),)
+
+
+def _published_rows(
+    cursor: duckdb.DuckDBPyConnection,
+    target: exp.Table,
+    window: tuple[str, str, str] | None,
+    replaced: tuple[str, ...],
+) -> exp.Table:
+    """Return the rows that are there and stay: not those of a range or of files that are built again."""
+    gone = _inside(window, {window[0]: ""}) if window else None
+    if gone is None and replaced:
+        gone = exp.In(this=column("_source_file"), expressions=[literal(one) for one in replaced])
+    if gone is None:
+        return target
+    stays = exp.Coalesce(this=exp.not_(exp.paren(gone)), expressions=[exp.true()])
+    rows = exp.select("*").from_(target.copy()).where(stays)
+    cursor.execute(f"CREATE OR REPLACE TEMP VIEW _published_rows AS {rows.sql('duckdb')}")
+    return exp.to_table("_published_rows")
 
 
 def _window(dataset: Dataset, backfill: tuple[str, str] | None) -> tuple[str, str, str] | None:

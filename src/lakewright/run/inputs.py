@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from lakewright.plan.python import ENTRY, python_inputs
 from lakewright.plan.tasks import Position, Work, write_mode
 from lakewright.run.functions import call, load_function
 from lakewright.sources.drift import schema_of
-from lakewright.sources.manifest import files_of, last_batch, replaced_since
+from lakewright.sources.manifest import RawFile, files_of, last_batch, replaced_since
 from lakewright.sources.read import reading
 from lakewright.spec.dataset import Dataset
 from lakewright.spec.durations import parse_duration
@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
     from lakewright.run.services import Services
 
-__all__ = ["Input", "dataset_input", "describe", "positions_now", "python_reference", "raw_relation"]
+__all__ = ["STAGE", "Input", "dataset_input", "describe", "positions_now", "python_reference", "raw_relation"]
+
+#: The temporary table of staged rows.
+STAGE = "_stage"
+
+# The batch of a row of an upstream table, while it is staged.
+_UPSTREAM_BATCH = "_upstream_batch"
 
 
 @dataclass
@@ -34,8 +40,10 @@ class Input:
 
     ``in_order`` tells that the rows come from raw files one after the other, each in its own order, so
     that the number of a row in its file follows from its place. ``replaced`` are files whose
-    earlier version was published before and must make room. ``positions`` say how far each
-    upstream is read with this.
+    earlier version was published before and must make room; where that takes more than leaving out
+    their rows, the rows are ``whole``: all there are, to make the table anew from. ``batch`` tells
+    of a staged row the batch of the upstream that brought it, where there are several. ``positions``
+    say how far each upstream is read with this.
     """
 
     query: exp.Query
@@ -43,6 +51,8 @@ class Input:
     in_order: bool = False
     replaced: tuple[str, ...] = ()
     rows: int | None = None
+    whole: bool = False
+    batch: exp.Expr | None = None
     positions: dict[str, Position] = field(default_factory=dict)
 
 
@@ -94,7 +104,24 @@ def raw_relation(
         in_order=found.ordered and not found.has_row,
         replaced=replaced_since(services.state, id, after, upto=upto) if after else (),
         rows=found.rows,
+        batch=_batch_of_file(cursor, files),
     )
+
+
+def _batch_of_file(cursor: duckdb.DuckDBPyConnection, files: Sequence[RawFile]) -> exp.Expr | None:
+    """Return the batch that brought a row, by its file; None where all came together."""
+    if len({one.batch for one in files}) < 2:
+        return None
+    import pyarrow as pa
+
+    batches = {file.path: file.batch for file in files}
+    batches |= {
+        f"{file.path}/{part.member}": file.batch for file in files for part in file.parts if part.member
+    }
+    table = pa.table({"file": list(batches), "batch": pa.array(list(batches.values()), pa.int64())})
+    cursor.register("_input_batches", table)
+    same = exp.column("file", table="_input_batches").eq(column("_source_file", STAGE))
+    return exp.select("batch").from_("_input_batches").where(same).subquery(copy=False)
 
 
 def dataset_input(
@@ -133,6 +160,10 @@ def _single(
     if id.startswith("raw."):
         after = since.batch if since is not None and by_batch else None
         given = raw_relation(services, cursor, id, after=after, upto=now[id].batch)
+        if given.replaced and _hides_rows(dataset):
+            # what the earlier version of a file had pushed out would have to come back
+            given = raw_relation(services, cursor, id, upto=now[id].batch)
+            given.whole = True
     else:
         relation = table(id)
         columns = services.lake.columns(cursor, id) or {}
@@ -140,15 +171,26 @@ def _single(
             name: type for name, type in columns.items() if not hidden(name) or name.startswith("_source_")
         }
         query = exp.select(*(column(name) for name in own)).from_(relation)
+        if "_batch_id" in columns and write_mode(dataset) in ("merge", "overwrite"):
+            query = query.select(exp.alias_(column("_batch_id"), _UPSTREAM_BATCH, quoted=True))
+            own[_UPSTREAM_BATCH] = columns["_batch_id"]
         if since is not None and by_batch:
             query = query.where(column("_batch_id") > literal(since.batch))
         if write_mode(dataset) == "append" and "_batch_id" in columns:
             # a batch that another process adds meanwhile is read next time, and must not be read twice
             query = query.where(column("_batch_id") <= literal(now[id].batch))
-        given = Input(query, own)
+        given = Input(query, own, batch=column(_UPSTREAM_BATCH) if _UPSTREAM_BATCH in own else None)
     if incremental.column is not None:
         _by_cursor(cursor, dataset, id, given, since, now)
     return given
+
+
+def _hides_rows(dataset: Dataset) -> bool:
+    """Whether rows of *dataset* push out others that stay in its upstream."""
+    mode = write_mode(dataset)
+    return mode in ("merge", "overwrite") or (
+        mode == "scd2" and dataset.file.write.scd2.changed_at is not None
+    )
 
 
 def _by_cursor(

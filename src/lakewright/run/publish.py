@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlglot import exp
 
+from lakewright.catalog.types import common
 from lakewright.errors import RunError
 from lakewright.lake import Checkpoint
 from lakewright.plan.tasks import WriteMode
-from lakewright.run.stage import STAGE, Staged
+from lakewright.run.inputs import STAGE
+from lakewright.run.stage import Staged
 from lakewright.spec.dataset import Dataset, Write
 from lakewright.spec.steps import Deduplicate
 from lakewright.sql.checks import reasons
 from lakewright.sql.names import AUDIT_COLUMNS, FAILED, column, identifier, literal, quarantine_id, table
+from lakewright.sql.partition import parse_partition
 from lakewright.sql.write import output_columns, publish_statements
 
 if TYPE_CHECKING:
@@ -100,8 +103,7 @@ def publish(lake: Lake, cursor: duckdb.DuckDBPyConnection, staged: Staged, what:
             raise OvertakenError(
                 "LW613", f"{what.dataset.id} batch {what.batch} was published by another process meanwhile"
             )
-        stored = lake.storable(output_columns(write, columns))
-        _prepare(lake, cursor, what, stored)
+        stored = _prepare(lake, cursor, what, lake.storable(output_columns(write, columns)))
         target = table(what.dataset.id)
         removed: int = sum(_delete(cursor, one) for one in _make_room(staged, what, target))
         # rows that go where none are need no look-up of their key, and must not push others out
@@ -199,9 +201,12 @@ def _counts(cursor: duckdb.DuckDBPyConnection, staged: Staged) -> tuple[int, int
 
 
 def _prepare(
-    lake: Lake, cursor: duckdb.DuckDBPyConnection, what: Publication, columns: Mapping[str, str]
-) -> None:
-    """Make the table, or bring it to *columns*."""
+    lake: Lake, cursor: duckdb.DuckDBPyConnection, what: Publication, columns: dict[str, str]
+) -> dict[str, str]:
+    """Make the table, or bring it to *columns*; return them as they are then.
+
+    A table that keeps its rows has a column's values in the type that holds the old and the new ones.
+    """
     file = what.dataset.file
     id = what.dataset.id
     there = lake.columns(cursor, id)
@@ -214,19 +219,31 @@ def _prepare(
             sort_by=file.write.sort_by,
             comment=file.description,
         )
-        return
+        return columns
     if what.anew:
         cursor.execute(exp.delete(table(id)).sql("duckdb"))
         for name in [one for one in there if one not in columns]:
             lake.drop_column(cursor, id, name)
-        same = tuple(lake.partitions(cursor, id)) == tuple(file.write.partition_by)
-        if lake.capabilities.change_partitions and not same:
+        if [_spelled(one) for one in file.write.partition_by] != list(lake.partitions(cursor, id)):
             lake.set_partitions(cursor, id, file.write.partition_by)
+    else:
+        columns = lake.storable(
+            {name: common(there[name], type) if name in there else type for name, type in columns.items()}
+        )
     for name, type in columns.items():
         if name not in there:
             lake.add_column(cursor, id, name, type)
         elif there[name] != type:
             lake.alter_type(cursor, id, name, type)
+    return columns
+
+
+def _spelled(text: str) -> str:
+    """Return a partition as lakes report it."""
+    part = parse_partition(text)
+    if part.transform == "identity":
+        return part.column
+    return f"{part.transform}({f'{part.buckets}, ' if part.buckets else ''}{part.column})"
 
 
 def _make_room(staged: Staged, what: Publication, target: exp.Table) -> list[exp.Delete]:
@@ -243,7 +260,7 @@ def _make_room(staged: Staged, what: Publication, target: exp.Table) -> list[exp
         what.replaced
         and not what.anew
         and "_source_file" in staged.hidden
-        and what.mode in ("append", "merge")
+        and what.mode in ("append", "merge", "overwrite")
     ):
         files = [literal(one) for one in what.replaced]
         statements.append(

@@ -17,7 +17,8 @@ from lakewright.quality.gate import Verdict
 from lakewright.quality.profile import profile
 from lakewright.quality.profile_model import Profile
 from lakewright.quality.samples import Sample, sample_rows
-from lakewright.run.stage import STAGE, Staged
+from lakewright.run.inputs import STAGE
+from lakewright.run.stage import Staged
 from lakewright.spec.dataset import Dataset
 from lakewright.sql.checks import reasons
 from lakewright.sql.names import FAILED

@@ -76,7 +76,8 @@ def run_graph(
     whose upstream did not end well is skipped. Names that are no tasks are ignored. *settled* are
     tasks that need not or cannot run, with how they stand. *workers* tasks run at once (the number
     of processors by default), of each pool at most as many as *pools* says. *timeout* (seconds) is
-    per attempt. A task whose dataset another process builds waits up to *lease_wait* seconds for it.
+    per attempt. A task whose dataset another process builds waits up to *lease_wait* seconds for it,
+    or as long as its timeout where that is longer; with 0 it fails at once.
 
     When *cancel* is set, or on Ctrl-C, nothing new starts, what runs is told to stop and has *grace*
     seconds for it; a second Ctrl-C is raised. *on_event* is called for each event.
@@ -244,8 +245,12 @@ class _Runner:
         if holder is None:
             return True
         if waiting.lease_until is None:
-            waiting.lease_until = at + self.lease_wait
-            if self.lease_wait > 0:
+            # a build may take as long as its timeout allows
+            patience = (
+                max(self.lease_wait, self.tasks[id].timeout or self.timeout or 0) if self.lease_wait else 0
+            )
+            waiting.lease_until = at + patience
+            if patience > 0:
                 self._emit("waiting", id, waiting.attempt, {"holder": str(holder)})
         if at >= waiting.lease_until:
             self._failed(id, waiting.attempt, LakewrightError("LW612", f"{id} is being built by {holder}"))

@@ -7,7 +7,7 @@ on ten million rows a window over whole rows runs out of memory where this does 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from lakewright.run.functions import call, load_function
-from lakewright.run.inputs import Input, describe
+from lakewright.run.inputs import STAGE, Input, describe
 from lakewright.spec.dataset import Dataset
 from lakewright.spec.steps import PythonStep
 from lakewright.sql.checks import (
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STAGE", "Staged", "stage"]
 
-#: The temporary table of staged rows; the others list rows of it by ``rid``.
-STAGE = "_stage"
+# Tables that list rows of the stage by ``rid``.
 _LOSERS = "_stage_losers"
 _SURPLUS = "_stage_surplus"
 
@@ -78,12 +77,15 @@ def stage(
     target: exp.Table | None,
     now: datetime,
     root: Path,
+    apart: Sequence[exp.Expr] = (),
     where: Callable[[Mapping[str, str]], exp.Expr | None] = lambda _: None,
 ) -> Staged:
     """Stage the rows of *given* and audit them; *cursor* is one that staged nothing before.
 
     *relations* gives the table of a dataset that a check refers to; *target* is the dataset's own
-    table where a key must also be new to what is there (append). *where*, given the output's
+    table where a key must also be new to what is there (append). Of rows that are equal in all of
+    *apart* (keys, partitions), those of the last batch push out the ones of earlier batches, as they
+    would have, had each batch been published by itself. *where*, given the output's
     columns, limits the rows (a backfill). Raises coded errors for steps, casts or checks that do
     not fit the columns.
     """
@@ -108,6 +110,9 @@ def stage(
     cursor.execute(f"CREATE TEMP TABLE {STAGE} AS {select.sql('duckdb')}")
     rows = _count(cursor, STAGE)
     lost = _find_losers(cursor, compiled.dedupe, columns)
+    if given.batch is not None and apart and _has_batches(given.batch, every):
+        # where a deduplication has left one row per key, this finds nothing
+        lost += _find_outdated(cursor, given.batch, apart, checks, _not_in(_LOSERS) if lost else None)
     kept = _not_in(_LOSERS) if lost else None
     surplus = _find_surplus(cursor, checks, compiled.dedupe, kept, target, columns)
     audit = audit_query(checks, exp.to_table(STAGE), staged=True, where=kept, surplus=surplus)
@@ -162,6 +167,37 @@ def _find_losers(cursor: duckdb.DuckDBPyConnection, dedupe: Dedupe | None, colum
     query = losers_query(dedupe, exp.to_table(STAGE), columns)
     cursor.execute(f"CREATE TEMP TABLE {_LOSERS} AS {query.sql('duckdb')}")
     return _count(cursor, _LOSERS)
+
+
+def _has_batches(batch: exp.Expr, columns: Mapping[str, str]) -> bool:
+    """Whether the staged rows still know where they came from; an aggregation does not."""
+    return all(one.name in columns for one in batch.find_all(exp.Column) if hidden(one.name))
+
+
+def _find_outdated(
+    cursor: duckdb.DuckDBPyConnection,
+    batch: exp.Expr,
+    apart: Sequence[exp.Expr],
+    checks: tuple[Check, ...],
+    kept: exp.Expr | None,
+) -> int:
+    """Add the rows that a later batch pushes out to the losers; return how many. Bad rows push nothing out."""
+    bad = exp.alias_(quarantines(checks), "_bad")
+    names = [f"_apart_{number}" for number in range(len(apart))]
+    parts = [exp.alias_(one.copy(), name) for one, name in zip(apart, names, strict=True)]
+    rows = exp.select(exp.alias_(exp.column("rowid"), "rid"), exp.alias_(batch.copy(), "_batch"), bad, *parts)
+    rows = rows.from_(exp.to_table(STAGE))
+    if kept is not None:
+        rows = rows.where(kept)
+    good = exp.select("*").from_(rows.subquery("_all", copy=False)).where(exp.not_(exp.column("_bad")))
+    last = exp.Window(
+        this=exp.Max(this=exp.column("_batch")), partition_by=[exp.column(one) for one in names]
+    )
+    newest = exp.select("rid", "_batch", exp.alias_(last, "_last")).from_(good.subquery("_good", copy=False))
+    found = exp.select("rid").from_(newest.subquery("_dated", copy=False)).where("_batch < _last")
+    cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {_LOSERS} (rid BIGINT)")
+    done = cursor.execute(f"INSERT INTO {_LOSERS} {found.sql('duckdb')}").fetchone()
+    return int(done[0]) if done else 0
 
 
 def _find_surplus(
