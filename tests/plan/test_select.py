@@ -88,6 +88,7 @@ def chosen(*expressions: str, exclude: tuple[str, ...] = ()) -> set[str]:
         ("tag:input", "raw.orders raw.items"),
         ("tag:daily+1", "raw.orders processed.orders curated.sales curated.report"),
         ("zone:processed", "processed.orders processed.items"),
+        ("processed", "processed.orders processed.items"),
         ("owner:ann", "raw.items"),
         ("owner:shop team", "raw.orders"),
         ("owner:everyone", "processed.orders processed.items curated.dim_item curated.report"),

@@ -18,8 +18,9 @@ from lakewright.lake.raw import open_raw
 from lakewright.observe import Redactor, TaskLog
 from lakewright.plan.check import check_queries
 from lakewright.plan.graph import Graph, check_graph
-from lakewright.project import find, load, problems, resolve_secret
+from lakewright.project import check, find, resolve_secret
 from lakewright.project.environment import log_level
+from lakewright.project.loader import read_project
 from lakewright.run.journal import Journal
 from lakewright.run.services import Services
 from lakewright.spec.project import Project
@@ -49,12 +50,15 @@ class Platform:
     @classmethod
     def open(cls, start: Path | str = ".", target: str | None = None) -> Platform:
         """Find, load and check the project at or above *start*. Raises ProjectError with every problem."""
-        root = find(Path(start))
-        found = problems(root, target)
-        if not found:
-            project = load(root, target=target)
-            # the graph repeats what the checks of references found, in the same words
-            found = list(dict.fromkeys([*check_queries(project), *check_graph(project)]))
+        loaded = read_project(find(Path(start)), target)
+        project = loaded.project
+        found = [*loaded.problems, *check(project, loaded)]
+        queries = [*check_queries(project, remember=not found), *check_graph(project)]
+        if loaded.broken or loaded.sources_broken:
+            # what cannot be read is unknown to whoever reads it, for no fault of theirs
+            queries = [one for one in queries if one.code != "LW321"]
+        # the graph repeats what the checks of references found, in the same words
+        found = list(dict.fromkeys([*found, *queries]))
         if found:
             raise ProjectError(found)
         return cls(project)

@@ -4,6 +4,7 @@
 
     orders              every dataset of that name, in any zone
     curated.sales       one dataset
+    curated             every dataset of that zone, unless one is called so
     raw.*   *.dim_*     wildcards over zone.name
     +sales  sales+      with everything it needs; with everything that needs it
     2+sales+1           with what is up to two links above and one below
@@ -101,6 +102,7 @@ class _Chooser:
             found = {id for id in self.graph.nodes if fnmatchcase(_subject(id, core).lower(), wanted)}
         else:
             found = {id for id in self.graph.nodes if _subject(id, core).lower() == wanted}
+            found = found or {id for id in self.graph.nodes if id.partition(".")[0] == wanted}
         if not found:
             names = [*self.graph.nodes, *{id.partition(".")[2] for id in self.graph.nodes}]
             raise NotFoundError("LW901", f"no dataset is called {core!r}{nearest(core, names)}")
