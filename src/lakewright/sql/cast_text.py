@@ -79,7 +79,7 @@ def _integer(name: str, kind: exp.DataType, prefix: str) -> Conversion:
     digits = exp.SplitPart(this=text.copy(), delimiter=literal("."), part_index=literal(1))
     strict = case(
         (call("full_match", text.copy(), literal(r"\s*[+-]?\d+(?:\.0*)?\s*")), try_cast(digits, kind)),
-        (_exact_exponent(text, as_double, double), try_cast(double, kind)),
+        (_exact_exponent(text, exp.cast(try_cast(double, kind), "DOUBLE"), double), try_cast(double, kind)),
     )
     layer = {value.name: try_cast(name, kind), double.name: try_cast(name, "DOUBLE")}
     return Conversion((layer,), case((unusual, strict), otherwise=value), text=True)

@@ -128,6 +128,12 @@ def _correct(node: exp.Expr) -> exp.Expr:
             return _function("PERCENTILE", node.this, node.args["expression"])
         case exp.Log() if node.args.get("expression") is None:
             return _function("LOG10", node.this)
+        case exp.Week():
+            return _function("WEEKOFYEAR", node.this)
+        case exp.Window() if isinstance(node.this, exp.RowNumber) and not node.args.get("order"):
+            if not node.args.get("partition_by"):
+                # a number of each row in reading order; Spark numbers no rows without an ORDER BY
+                return _function("MONOTONICALLY_INCREASING_ID")
         case exp.DayOfWeek():
             return exp.paren(_function("DAYOFWEEK", node.this) - 1)
         case exp.Extract():
