@@ -56,7 +56,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        app(prog_name="lakewright")
     except LakewrightError as error:
         _leave(error)
     except KeyboardInterrupt:
