@@ -70,7 +70,7 @@ def restore(platform: Platform, datasets: Sequence[str], to: str | int | datetim
 def compact(platform: Platform, datasets: Sequence[str] = (), expire: str | None = None) -> CompactReport:
     """Merge small files of *datasets* (all when empty); forget snapshots older than *expire* (``30d``)."""
     services = platform.services
-    age: timedelta | None = parse_duration(expire) if expire else None
+    age = _age(expire) if expire else None
     ids = [platform.dataset_id(one) for one in datasets] or None
     with services.session.cursor() as cursor:
         done = services.lake.compact(cursor, ids)
@@ -80,3 +80,10 @@ def compact(platform: Platform, datasets: Sequence[str] = (), expire: str | None
     return CompactReport(
         tuple(Compacted(one.id, one.before, one.after, sizes.get(one.id)) for one in done), forgotten, notes
     )
+
+
+def _age(text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError("LW904", f"{text!r} is no age: {error}", remedy="write it like 30d") from None
