@@ -124,12 +124,18 @@ def profile(platform: Platform, dataset: str | None = None) -> tuple[ProfileTabl
 
 
 def report_path(platform: Platform, run: str | None = None) -> Path:
-    """Return the HTML report of a run (the last one by default). Raises LW901 when there is none."""
-    info = platform.journal.run(run or "last")
-    path = report_file(platform.root, info.id)
-    if not path.exists():
-        raise NotFoundError("LW901", f"run {info.id} built nothing, so it has no report")
-    return path
+    """Return the HTML report of *run*, or of the newest run that has one. Raises LW901 when there is none."""
+    if run is not None:
+        info = platform.journal.run(run)
+        path = report_file(platform.root, info.id)
+        if not path.exists():
+            raise NotFoundError("LW901", f"run {info.id} built nothing, so it has no report")
+        return path
+    for info in platform.journal.runs(limit=1000):
+        path = report_file(platform.root, info.id)
+        if path.exists():
+            return path
+    raise NotFoundError("LW901", "no run has built anything yet, so there is no report")
 
 
 def _report(platform: Platform, id: str, verdict: Verdict, run: str, quarantined: bool) -> QualityReport:

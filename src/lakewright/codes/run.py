@@ -37,6 +37,12 @@ CODES: dict[str, Code] = {
         "A backfill needs a column that holds each row's date.",
         "partition the dataset by a date or name incremental.column",
     ),
+    "LW607": Code(
+        "failed conversions lost",
+        "Values did not convert before a Python step, and the step's result no longer has the column that says so; "
+        "their rows would be published without them.",
+        "pass the column _failed on, or put the Python step before the conversions",
+    ),
     "LW610": Code(
         "task failed unexpectedly",
         "A task ended with an error that Lakewright did not foresee.",

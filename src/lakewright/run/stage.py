@@ -8,13 +8,14 @@ on ten million rows a window over whole rows runs out of memory where this does 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from lakewright.errors import RunError, Where
 from lakewright.run.functions import call, load_function
 from lakewright.run.inputs import STAGE, Input, describe
 from lakewright.spec.dataset import Dataset
@@ -27,11 +28,12 @@ from lakewright.sql.checks import (
     surplus_query,
     violation_columns,
 )
-from lakewright.sql.names import hidden
+from lakewright.sql.names import FAILED, hidden
 from lakewright.sql.steps import Compiled, Dedupe, compile_steps, losers_query, segments
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
     from lakewright.spec.base import Severity
 
@@ -139,11 +141,13 @@ def _compile(
     contract = dataset.file.columns
     query, columns = given.query, given.columns
     one_to_one = True
+    casts: tuple[str, ...] = ()
     parts = segments(dataset.file.steps)
     for number, part in enumerate(parts):
         if isinstance(part, PythonStep):
             table = cursor.execute(query.sql("duckdb")).to_arrow_table()
             result = call(load_function(root, part.function, dataset.path), {"rows": table}, dataset.path)
+            _refuse_lost_values(table, result, part, dataset.path)
             name = f"_python_{number}"
             cursor.register(name, result)
             query = exp.select(exp.Star()).from_(exp.to_table(name))
@@ -151,14 +155,32 @@ def _compile(
             one_to_one = False
             continue
         last = number == len(parts) - 1
+        before = casts if FAILED in columns else ()
         compiled = compile_steps(query, columns, part, contract, path=dataset.path, final=last)
         one_to_one = one_to_one and compiled.one_to_one
+        casts = tuple(dict.fromkeys([*before, *compiled.casts]))
         if last:
-            return compiled, one_to_one
+            return replace(compiled, casts=casts), one_to_one
         # what follows is Python, which wants whole rows: the deduplication happens now
         query = compiled.deduplicated()
         columns = describe(cursor, query)
-    return compile_steps(query, columns, (), contract, path=dataset.path), one_to_one
+    compiled = compile_steps(query, columns, (), contract, path=dataset.path)
+    before = casts if FAILED in columns else ()
+    return replace(compiled, casts=tuple(dict.fromkeys([*before, *compiled.casts]))), one_to_one
+
+
+def _refuse_lost_values(given: pa.Table, result: pa.Table, step: PythonStep, path: str) -> None:
+    """Raise LW607 when values had not converted before *step* and its result no longer tells which."""
+    if FAILED not in given.column_names or FAILED in result.column_names:
+        return
+    failed = given.num_rows - given.column(FAILED).null_count
+    if failed:
+        raise RunError(
+            "LW607",
+            f"{failed:,} rows have values that did not convert, and {step.function} leaves out {FAILED}, "
+            "which says so",
+            where=Where(path),
+        )
 
 
 def _find_losers(cursor: duckdb.DuckDBPyConnection, dedupe: Dedupe | None, columns: Mapping[str, str]) -> int:
