@@ -56,12 +56,15 @@ def init_template(folder: Path, template: str = "quickstart") -> Made:
 def init_from(folder: Path, source: str) -> Made:
     """Look at the files under *source* and write a project for them into *folder*.
 
-    Raises LW905 for a folder that is not empty, LW906 when there is no file that can be read.
+    Raises LW201 when *source* does not exist, LW905 for a folder that is not empty, LW906 when there
+    is no file that can be read.
     """
     from lakewright.project.draft import write_project
     from lakewright.sources.profile import survey
 
     _require_empty(folder)
+    if "://" not in source and not Path(source).expanduser().exists():
+        raise NotFoundError("LW201", f"{source!r} does not exist", tried=[str(Path(source).absolute())])
     found = survey(source)
     if not found.tables:
         raise UsageError(

@@ -67,6 +67,10 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
+        if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
+            # how DuckDB's Python tells that Ctrl-C came while a statement ran
+            sys.stderr.write("interrupted\n")
+            sys.exit(130)
         if os.environ.get("LAKEWRIGHT_DEBUG"):
             raise
         _leave(_unforeseen(error))
