@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-import yaml
 from shop_folder import Folder
 
 from lakes import lake_settings, s3
@@ -36,7 +36,12 @@ def make_project(root: Path, kind: str, request: pytest.FixtureRequest) -> Folde
         "defaults": {"quality_threshold": 0},
     }
     folder = Folder(root)
-    folder.write("lakewright.yaml", yaml.safe_dump(settings))
+    for key in ("key_id", "secret"):
+        if "s3" in settings["lake"]:
+            folder.write(f".secrets/S3_{key.upper()}", str(settings["lake"]["s3"][key]))
+            settings["lake"]["s3"][key] = f"${{secret:S3_{key.upper()}}}"
+    # JSON is YAML
+    folder.write("lakewright.yaml", json.dumps(settings))
     return folder
 
 

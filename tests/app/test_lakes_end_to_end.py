@@ -247,7 +247,7 @@ def test_a_range_is_built_again(shop: Folder) -> None:
             lw.run("curated.total", backfill="2024-02-01..2024-03-31")
 
 
-def test_definitions_change(shop: Folder) -> None:
+def test_definitions_change(shop: Folder, kind: str) -> None:
     dataset(shop, "sales", "{mode: merge}")
     shop.write("in/sales-1.csv", csv(HEAD, *(f"{n},2024-01-0{n} 08:00:00,north,{n}" for n in range(1, 6))))
     with lakewright.open(shop.root) as lw:
@@ -282,7 +282,10 @@ def test_definitions_change(shop: Folder) -> None:
             assert [described["amount"]] == kinds, number
             assert set(more) <= described.keys()
             assert ("region" in described) == ("drop" not in steps)
-            assert "twice" not in described or more
+            if "twice" in described and not more:
+                # Iceberg tables must not return to a form that they had: the column stays, empty
+                assert kind == "iceberg-rest"
+                assert rows(lw, "select count(twice) from processed.sales") == [(0,)]
             assert rows(
                 lw, "select count(*), max(id), sum(cast(amount as integer)) from processed.sales"
             ) == [(5, 5, 60)]

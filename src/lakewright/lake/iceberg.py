@@ -50,6 +50,9 @@ class IcebergLake(AttachedLake):
         change_feed=False,
         partition_folders=True,
         transactional_ddl=False,
+        # DuckDB's extension keeps one list of tables per instance without a lock: a thread that looks one
+        # up while another one commits finds it gone, or crashes the process
+        threads=False,
         change_partitions=False,
         sorted_tables=False,
         compaction=False,

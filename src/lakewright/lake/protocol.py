@@ -45,6 +45,9 @@ class Capabilities:
     multi_table_commit: bool = True
     transactional_ddl: bool = True  # a table made in a transaction that is rolled back never was
     concurrent_commits: bool = False  # transactions of one process on different tables commit side by side
+    threads: bool = (
+        True  # several threads of a process may use the lake at the same time, each its own cursor
+    )
     comments: bool = True
     rename_columns: bool = True
     change_partitions: bool = True
@@ -173,6 +176,22 @@ class Lake(Protocol):
         """Make the table, and its zone when it is the first; a table that exists is left alone.
 
         *columns* are DuckDB types by name; they are stored as :meth:`storable` says.
+        """
+        ...
+
+    def prepare_table(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        id: str,
+        columns: Mapping[str, str],
+        *,
+        partition_by: Sequence[str] = (),
+        sort_by: Sequence[str] = (),
+        comment: str = "",
+    ) -> None:
+        """Make an empty table before the transaction that fills it, where the lake cannot do both in one.
+
+        To be called outside a transaction. The transaction calls :meth:`create_table` all the same.
         """
         ...
 

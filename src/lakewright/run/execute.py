@@ -86,7 +86,8 @@ class _Build:
     def __call__(self, context: TaskContext) -> TaskOutcome:
         while True:
             try:
-                return self._once(context)
+                with self.services.turn(context):
+                    return self._once(context)
             except OvertakenError as error:
                 # what another process published is read anew, and whatever is left is built on it
                 context.log.warning(error.problem.message)

@@ -99,7 +99,7 @@ def ingest(services: Services, id: str, context: TaskContext) -> Ingested:
                 s3=project.file.lake.s3,
                 resolve=services.resolve,
             )
-            with context.committing():
+            with services.turn(context), context.committing():
                 added = quarantine_rejects(services, cursor, id, context.run)
             everything = files_of(services.state, id)
             spec = project.sources[project.raw[id]].datasets[name]
@@ -149,9 +149,11 @@ def quarantine_rejects(services: Services, cursor: duckdb.DuckDBPyConnection, id
     stale = _stale(services, id, present)
     rejects = rejects_of(services.store, missing)
     at = now()
+    comment = f"lines of {id} that could not be read"
+    lake.prepare_table(cursor, target, REJECT_COLUMNS, comment=comment)
 
     def work() -> Checkpoint:
-        lake.create_table(cursor, target, REJECT_COLUMNS, comment=f"lines of {id} that could not be read")
+        lake.create_table(cursor, target, REJECT_COLUMNS, comment=comment)
         for batch, path in stale:
             gone = exp.delete(table(target)).where(
                 column("_batch_id").eq(literal(batch)), column("_source_file").eq(literal(path))

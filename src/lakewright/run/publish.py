@@ -11,7 +11,7 @@ import msgspec
 from sqlglot import exp
 
 from lakewright.catalog.types import common
-from lakewright.errors import RunError
+from lakewright.errors import LakewrightError, RunError
 from lakewright.lake import Checkpoint
 from lakewright.plan.tasks import WriteMode
 from lakewright.run.inputs import STAGE
@@ -136,6 +136,7 @@ def publish(lake: Lake, cursor: duckdb.DuckDBPyConnection, staged: Staged, what:
         lake.add_checkpoint(cursor, checkpoint)
         return Published(counts[0], counts[1], checkpoint, stored)
 
+    _make_tables(lake, cursor, staged, what, lake.storable(output_columns(write, columns)))
     return lake.commit(
         cursor,
         work,
@@ -200,6 +201,32 @@ def _counts(cursor: duckdb.DuckDBPyConnection, staged: Staged) -> tuple[int, int
     return int(rows) - int(bad), int(bad)  # type: ignore[call-overload]
 
 
+def _make_tables(
+    lake: Lake,
+    cursor: duckdb.DuckDBPyConnection,
+    staged: Staged,
+    what: Publication,
+    columns: Mapping[str, str],
+) -> None:
+    """Make the tables that are missing, empty, where the lake wants that before they are filled."""
+    file = what.dataset.file
+    lake.prepare_table(
+        cursor,
+        what.dataset.id,
+        columns,
+        partition_by=file.write.partition_by,
+        sort_by=file.write.sort_by,
+        comment=file.description,
+    )
+    if _counts(cursor, staged)[1]:
+        lake.prepare_table(
+            cursor,
+            quarantine_id(what.dataset.id),
+            _quarantine_columns(staged),
+            comment=_quarantine_comment(what),
+        )
+
+
 def _prepare(
     lake: Lake, cursor: duckdb.DuckDBPyConnection, what: Publication, columns: dict[str, str]
 ) -> dict[str, str]:
@@ -223,7 +250,7 @@ def _prepare(
     if what.anew:
         cursor.execute(exp.delete(table(id)).sql("duckdb"))
         for name in [one for one in there if one not in columns]:
-            lake.drop_column(cursor, id, name)
+            _drop(lake, cursor, id, name)
         if [_spelled(one) for one in file.write.partition_by] != list(lake.partitions(cursor, id)):
             lake.set_partitions(cursor, id, file.write.partition_by)
     else:
@@ -236,6 +263,15 @@ def _prepare(
         elif there[name] != type:
             lake.alter_type(cursor, id, name, type)
     return columns
+
+
+def _drop(lake: Lake, cursor: duckdb.DuckDBPyConnection, id: str, name: str) -> None:
+    try:
+        lake.drop_column(cursor, id, name)
+    except LakewrightError as error:
+        if error.code != "LW413":
+            raise
+        # a table must not return to a form that it had: the column stays, with null in it
 
 
 def _spelled(text: str) -> str:
@@ -310,12 +346,10 @@ def _quarantine(
     source_row: exp.Expr | None,
 ) -> None:
     id = quarantine_id(what.dataset.id)
-    columns = {**dict.fromkeys(staged.columns, "VARCHAR"), **QUARANTINE_COLUMNS}
+    columns = _quarantine_columns(staged)
     there = lake.columns(cursor, id)
     if there is None:
-        lake.create_table(
-            cursor, id, columns, comment=f"rows that {what.dataset.id} refused, with the reason"
-        )
+        lake.create_table(cursor, id, columns, comment=_quarantine_comment(what))
     else:
         for name, type in columns.items():
             if name not in there:
@@ -333,6 +367,14 @@ def _quarantine(
     rows = _from_stage(listed, staged, staged.bad)
     into = exp.Schema(this=table(id), expressions=[identifier(name) for name in columns])
     cursor.execute(exp.Insert(this=into, expression=rows).sql("duckdb"))
+
+
+def _quarantine_columns(staged: Staged) -> dict[str, str]:
+    return {**dict.fromkeys(staged.columns, "VARCHAR"), **QUARANTINE_COLUMNS}
+
+
+def _quarantine_comment(what: Publication) -> str:
+    return f"rows that {what.dataset.id} refused, with the reason"
 
 
 def shown_value(name: str, staged: Staged) -> exp.Expr:

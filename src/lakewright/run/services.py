@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lakewright.catalog.outbox import Outbox
 from lakewright.engine.session import Session
@@ -14,7 +16,13 @@ from lakewright.lake.raw import RawStore
 from lakewright.spec.project import Project
 from lakewright.state import State
 
+if TYPE_CHECKING:
+    from lakewright.run.context import TaskContext
+
 __all__ = ["Services"]
+
+# How often a task that waits for its turn looks whether it is to stop, in seconds.
+_BEAT = 0.1
 
 
 @dataclass
@@ -36,6 +44,7 @@ class Services:
     outbox: Outbox
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _turn: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def root(self) -> Path:
@@ -55,6 +64,19 @@ class Services:
             return f"{self.store.root}/{self.project.raw[id]}/{name}"
         prefix = base.rstrip("/") if "://" in base else (self.root / base).resolve().as_uri()
         return f"{prefix}/tables/{zone}/{name}"
+
+    @contextmanager
+    def turn(self, context: TaskContext) -> Iterator[None]:
+        """Use the lake inside: alone where it does not bear several threads. Raises TaskCancelled while it waits."""
+        if self.lake.capabilities.threads:
+            yield
+            return
+        while not self._turn.acquire(timeout=_BEAT):
+            context.check()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def refresh(self) -> None:
         """Read the newest checkpoints from the lake."""
