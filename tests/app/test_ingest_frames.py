@@ -39,5 +39,5 @@ def test_the_same_rows_under_the_same_key_are_taken_once(shop: Folder) -> None:
     with lakewright.open(shop.root) as lw:
         assert lw.ingest("raw.orders", rows, key="april").batch == 1
         assert lw.ingest("raw.orders", rows, key="april").batch == 0
-        with pytest.raises(NotFoundError, match="did you mean 'raw.orders'"):
+        with pytest.raises(NotFoundError, match=r"did you mean 'raw\.orders'"):
             lw.ingest("raw.order", rows)

@@ -152,7 +152,9 @@ def test_an_older_version_that_comes_later_does_not_win(shop: Folder) -> None:
 def test_a_python_step_that_hides_failed_conversions_is_refused(shop: Folder) -> None:
     steps = "    steps:\n      - filter: amount >= 0\n      - python: jobs:pick\n    columns:"
     shop.write("datasets/processed/orders.yaml", ORDERS.replace("    columns:", steps))
-    shop.write("jobs.py", "def pick(rows):\n    return rows.select(['order_id', 'day', 'amount', 'status'])\n")
+    shop.write(
+        "jobs.py", "def pick(rows):\n    return rows.select(['order_id', 'day', 'amount', 'status'])\n"
+    )
     with lakewright.open(shop.root) as lw:
         report = lw.run("+processed.orders")
         assert report["processed.orders"].code == "LW607"

@@ -193,6 +193,10 @@ class _Reader:
         return self._resolve(dataset, [(dataset.file.from_, ("from",))] if dataset.file.from_ else [])
 
     def _references(self, dataset: Dataset) -> tuple[str, ...]:
+        written = [one.sql for one in dataset.file.expect if isinstance(one, Condition | Statistic)]
+        if any("select" in text.lower() for text in written):
+            # a condition may look into another dataset by a subquery
+            found += [self.ids[one.lower()] for one in check_dependencies(dataset) if one.lower() in self.ids]
         return self._resolve(
             dataset,
             [
