@@ -193,11 +193,7 @@ class _Reader:
         return self._resolve(dataset, [(dataset.file.from_, ("from",))] if dataset.file.from_ else [])
 
     def _references(self, dataset: Dataset) -> tuple[str, ...]:
-        written = [one.sql for one in dataset.file.expect if isinstance(one, Condition | Statistic)]
-        if any("select" in text.lower() for text in written):
-            # a condition may look into another dataset by a subquery
-            found += [self.ids[one.lower()] for one in check_dependencies(dataset) if one.lower() in self.ids]
-        return self._resolve(
+        declared = self._resolve(
             dataset,
             [
                 (".".join(target.split(".")[:2]), ("expect", index, "references", column))
@@ -206,6 +202,12 @@ class _Reader:
                 for column, target in one.columns.items()
             ],
         )
+        written = [one.sql for one in dataset.file.expect if isinstance(one, Condition | Statistic)]
+        if not any("select" in text.lower() for text in written):
+            return declared
+        # a condition may look into another dataset by a subquery
+        found = [self.ids[one.lower()] for one in check_dependencies(dataset) if one.lower() in self.ids]
+        return tuple(dict.fromkeys([*declared, *found]))
 
     def _resolve(self, dataset: Dataset, names: Iterable[tuple[str, tuple[Key, ...]]]) -> tuple[str, ...]:
         found: list[str] = []
