@@ -15,7 +15,7 @@ from lakewright.project import load
 from lakewright.project.document import Document, parse, plain
 from lakewright.project.draft import DraftColumn, DraftTable, source_path, write_project
 from lakewright.project.draft_guess import base_name
-from lakewright.project.draft_text import aligned, flow
+from lakewright.project.draft_text import aligned, flow, line
 from lakewright.spec.dataset import Column, Write
 from lakewright.spec.expectations import References, RowCount
 from lakewright.spec.project import Project
@@ -132,7 +132,7 @@ def test_a_project_as_written_by_hand(tmp_path: Path) -> None:
         "name": Column(type="varchar"),
     }
 
-    (test,) = project.tests
+    test, broken = project.tests
     assert test.dataset == "processed.customers"
     assert test.given["raw.customers"][0] == {
         "Customer ID": "1",
@@ -141,6 +141,8 @@ def test_a_project_as_written_by_hand(tmp_path: Path) -> None:
         "updated_at": "2024-01-31 18:30:00",
     }
     assert test.expect[0]["customer_id"] == 1
+    assert [row["Tier"] for row in broken.given["raw.customers"]] == ["AT", "none of these"]
+    assert (broken.expect, broken.quarantined) == (({"customer_id": 1},), ({"customer_id": 2},))
     text = (tmp_path / "datasets/processed/customers.yaml").read_text()
     assert "# guessed: no value occurs twice in 100 rows" in text
     assert "# guessed: the only values in 100 rows" in text
@@ -227,6 +229,132 @@ def test_a_key_of_several_columns(tmp_path: Path) -> None:
     assert [name for name, one in file.columns.items() if one.key] == ["order_id", "line"]
 
 
+def test_a_table_of_links_has_all_of_them_as_its_key(tmp_path: Path) -> None:
+    # each room is used once only so far: by chance
+    table = DraftTable(
+        name="person_rooms",
+        files=("a",),
+        rows=9,
+        columns=(
+            C(name="person_id", type="BIGINT", unique=False),
+            C(name="room_id", type="BIGINT", unique=True),
+        ),
+        references={"person_id": "people.id", "room_id": "rooms.id"},
+    )
+    others = [
+        DraftTable(name=name, files=(name,), rows=9, columns=(C(name="id", type="BIGINT", unique=True),))
+        for name in ("people", "rooms")
+    ]
+    file = draft(tmp_path, table, *others).datasets["processed.person_rooms"].file
+    assert [name for name, one in file.columns.items() if one.key] == ["person_id", "room_id"]
+
+
+def _repeating(*, copies: int, newest: bool = False) -> DraftTable:
+    changed = (C(name="updated_at", type="TIMESTAMP"),) if newest else ()
+    return DraftTable(
+        name="orders",
+        files=("a",),
+        rows=1_000,
+        columns=(C(name="order_id", type="BIGINT", distinct=990, repeats=10), *changed),
+        copies=copies,
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "step", "said"),
+    [
+        (_repeating(copies=10), True, Deduplicate(keys=("order_id",)), "10 rows are exact copies"),
+        (
+            _repeating(copies=2, newest=True),
+            True,
+            Deduplicate(keys=("order_id",), latest_by="updated_at"),
+            "10 of 1,000 rows repeat a value",
+        ),
+        (
+            _repeating(copies=2),
+            False,
+            None,
+            "# order_id: 10 of 1,000 rows repeat a value; if it is the key, say",
+        ),
+    ],
+)
+def test_a_key_but_for_some_rows(
+    tmp_path: Path, table: DraftTable, key: bool, step: Deduplicate | None, said: str
+) -> None:
+    file = draft(tmp_path, table).datasets["processed.orders"].file
+    assert file.columns["order_id"].key is key
+    assert file.steps == ((step,) if step else ())
+    assert said in (tmp_path / "datasets/processed/orders.yaml").read_text()
+
+
+def test_tables_that_point_to_each_other_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    staff = DraftTable(
+        name="staff",
+        files=("a",),
+        rows=30,
+        columns=(C(name="staff_id", type="BIGINT", unique=True), C(name="office_id", type="BIGINT")),
+        references={"office_id": "offices.office_id"},
+    )
+    offices = DraftTable(
+        name="offices",
+        files=("b",),
+        rows=30,
+        columns=(C(name="office_id", type="BIGINT", unique=True), C(name="staff_id", type="BIGINT")),
+        references={"staff_id": "staff.staff_id"},
+    )
+    project = draft(tmp_path, staff, offices)
+    found = [
+        one for name in ("staff", "offices") for one in project.datasets[f"processed.{name}"].file.expect
+    ]
+    assert [one for one in found if isinstance(one, References)] == [
+        References(columns={"office_id": "processed.offices.office_id"})
+    ]
+    assert (
+        "# - references: {staff_id: processed.staff.staff_id}"
+        in (tmp_path / "datasets/processed/offices.yaml").read_text()
+    )
+
+
+def test_what_is_bad_already_does_not_stop_the_first_run(tmp_path: Path) -> None:
+    table = DraftTable(
+        name="t",
+        files=("a",),
+        rows=1_000_000,
+        columns=(
+            C(name="a", type="INTEGER", unconverted=30_000),
+            C(name="sold_at", type="TIMESTAMP", unconverted=30_000, min="2020-01-01", max="2023-12-31"),
+        ),
+    )
+    file = draft(tmp_path, table).datasets["processed.t"].file
+    assert file.quality_threshold == 0.85
+    assert file.columns["sold_at"].required
+    assert file.write.partition_by == ("year(sold_at)", "month(sold_at)")
+    few = DraftTable(
+        name="few", files=("a",), rows=100, columns=(C(name="a", type="INTEGER", unconverted=2),)
+    )
+    assert draft(tmp_path / "few", few).datasets["processed.few"].file.quality_threshold is None
+
+
+def test_the_readme_says_what_was_found_and_what_comes_next(tmp_path: Path) -> None:
+    sales = DraftTable(
+        name="sales",
+        files=("a",),
+        rows=1_000,
+        columns=(
+            C(name="sale_id", type="BIGINT", unique=True),
+            C(name="sold_on", type="DATE", min="2020-01-01", max="2023-12-31"),
+            C(name="total", type="DECIMAL(10,2)", min=1, max=2),
+            C(name="email", type="VARCHAR", pii="email"),
+        ),
+    )
+    draft(tmp_path, STORES, sales)
+    text = (tmp_path / "README.md").read_text()
+    assert 'lakewright query "select * from processed.sales limit 10"' in text
+    assert "| sales | 1,000 | sale_id | email |" in text
+    assert "  date_trunc('month', sold_on) as month," in text
+    assert "  sum(total) as total\nfrom processed.sales" in text
+
+
 def test_empty_files_promise_nothing(tmp_path: Path) -> None:
     table = DraftTable(name="t", files=("a",), rows=0, columns=(C(name="id", type="VARCHAR", unique=True),))
     file = draft(tmp_path, table).datasets["processed.t"].file
@@ -289,6 +417,14 @@ def test_flow_reads_back_as_it_was(value: object) -> None:
     document = parse(f"a: {flow(value)}\nb: [{flow(value)}]\n".encode(), "x")
     assert isinstance(document, Document), (document, flow(value))
     assert plain(document.root) == {"a": value, "b": [value]}
+
+
+@settings(deadline=None)
+@given(st.text() | st.from_regex(r"[A-Za-z][\w ,.-]{0,9}", fullmatch=True))
+def test_a_line_reads_back_as_it_was(text: str) -> None:
+    document = parse(f"a: {line(text)}\nb: 1\n".encode(), "x")
+    assert isinstance(document, Document), (document, line(text))
+    assert plain(document.root) == {"a": text, "b": 1}
 
 
 @settings(deadline=None)

@@ -201,7 +201,8 @@ class _Checker:
                     self.unknown(test.dataset, test.path, (*item, "dataset"))
             upstream = None
             if dataset is not None and dataset.sql is None:
-                upstream = {dataset.file.from_, *dataset.file.depends_on} - {None}
+                checked = _referenced(dataset)
+                upstream = {dataset.file.from_, *dataset.file.depends_on, *checked} - {None}
             for given in test.given:
                 keys = (*item, "given", given)
                 if given not in self.known:
@@ -214,3 +215,13 @@ class _Checker:
     def in_list(self, path: str) -> bool:
         """Whether the tests of a file stand in a list."""
         return self.places.is_list(path)
+
+
+def _referenced(dataset: Dataset) -> set[str]:
+    """The datasets whose values a dataset's expectations look up."""
+    return {
+        target.rpartition(".")[0]
+        for one in dataset.file.expect
+        if isinstance(one, References)
+        for target in one.columns.values()
+    }

@@ -20,7 +20,7 @@ from lakewright.project.draft_guess import (
 from lakewright.project.draft_links import Reference, links_of
 from lakewright.project.draft_readme import readme
 from lakewright.project.draft_test import example_test
-from lakewright.project.draft_text import aligned, comment, flow
+from lakewright.project.draft_text import aligned, comment, flow, line
 from lakewright.project.rules import name_problem
 
 __all__ = ["DraftColumn", "DraftTable", "source_path", "write_project"]
@@ -51,7 +51,7 @@ def write_project(folder: Path, *, name: str, source: str, tables: Sequence[Draf
         files[f"datasets/processed/{table.name}.yaml"] = _dataset(
             table, guesses[table.name], links[table.name]
         )
-    example = example_test(tables, keys)
+    example = example_test(tables, keys, links)
     if example is not None:
         files[f"tests/{example[0]}.yaml"] = example[1]
     for path, text in files.items():
@@ -163,7 +163,7 @@ def _literal(value: object) -> object:
 
 
 def _dataset(table: DraftTable, found: Guess, links: Sequence[Reference]) -> str:
-    parts = [f"description: {flow(_description(table, found))}\n"]
+    parts = [f"description: {line(_description(table, found))}\n"]
     parts.append("# owner: who answers for it, when it is not the project's owner\n")
     if any(one.pii for one in table.columns):
         parts.append("tags: [pii]\n")

@@ -127,7 +127,9 @@ _OPEN = re.compile(
 _EVENT = re.compile(
     r"(?:.*_)?(?:order|sale|sold|invoice|event|trans\w*|payment|paid|created|placed|posted|ship\w*)(?:_.*)?\Z"
 )
-_NOT_EVENT = re.compile(r".*(?:birth|update|modif|change|expir|valid|due|load|ingest|end|delet|hire|required).*")
+_NOT_EVENT = re.compile(
+    r".*(?:birth|update|modif|change|expir|valid|due|load|ingest|end|delet|hire|required).*"
+)
 
 
 def guess(table: DraftTable) -> Guess:

@@ -52,7 +52,7 @@ def _found(tables: Sequence[DraftTable], guesses: Mapping[str, Guess]) -> str:
         lines.append(f"| {table.name} | {rows} | {key} | {personal} |")
     if len(tables) > _LISTED:
         lines.append(f"| and {len(tables) - _LISTED:,} more | | | |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _figures(tables: Sequence[DraftTable]) -> str:
@@ -82,8 +82,6 @@ group by all
 
 
 def _quoted(name: str) -> str:
-    return (
-        name
-        if name.isascii() and name.isidentifier() and name.islower()
-        else '"' + name.replace('"', '""') + '"'
-    )
+    if name.isascii() and name.isidentifier() and name.islower():
+        return name
+    return '"' + name.replace('"', '""') + '"'

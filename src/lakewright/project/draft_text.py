@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lakewright.project.document import resolve_plain
 
-__all__ = ["aligned", "comment", "flow"]
+__all__ = ["aligned", "comment", "flow", "line"]
 
 #: Text that needs no quotes, inside braces too. The words are truth values to older readers of YAML.
-_PLAIN = re.compile(r"[A-Za-z_./][\w ./*+-]*(?:\([\w]+\))?\Z", re.ASCII)
+_PLAIN = re.compile(r"(?:[A-Za-z_./]|\d+[a-z]\Z)[\w ./*+-]*(?:\([\w]+\))?\Z", re.ASCII)
+_SENTENCE = re.compile(r"[A-Za-z][\w ,.-]*\Z", re.ASCII)
 _WORDS = frozenset(("yes", "no", "on", "off", "y", "n", "true", "false", "null"))
 
 Value = object
@@ -29,6 +30,13 @@ def flow(value: Value) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "[" + ", ".join(flow(one) for one in value) + "]"
     return _text(str(value))
+
+
+def line(text: str) -> str:
+    """*text* as a value that has a line to itself, where commas need no quotes."""
+    return (
+        text if _SENTENCE.match(text) and flow(text.replace(",", "")) == text.replace(",", "") else flow(text)
+    )
 
 
 def _number(value: int | float) -> str:
