@@ -78,12 +78,19 @@ class AttachedLake(ABC):
         info: Mapping[str, object] | None = None,
     ) -> T:
         """See :meth:`lakewright.lake.protocol.Lake.commit`."""
+
+        def once() -> T:
+            with self.transaction(cursor, message=message, info=info):
+                return work()
+
+        return self._patiently(once)
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """Do *work*, again when it meets another writer."""
         wait = _FIRST_WAIT
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                with self.transaction(cursor, message=message, info=info):
-                    result = work()
-                return result
+                return work()
             except (ConflictError, duckdb.Error) as error:
                 if not is_conflict(error) or attempt == _ATTEMPTS:
                     raise
@@ -123,6 +130,18 @@ class AttachedLake(ABC):
         self._create(cursor, id, definitions, parts, order)
         if comment:
             self.set_comment(cursor, id, comment)
+
+    def prepare_table(  # noqa: B027 - most lakes have nothing to do here
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        id: str,
+        columns: Mapping[str, str],
+        *,
+        partition_by: Sequence[str] = (),
+        sort_by: Sequence[str] = (),
+        comment: str = "",
+    ) -> None:
+        """See :meth:`lakewright.lake.protocol.Lake.prepare_table`."""
 
     def _ensure_zone(self, cursor: duckdb.DuckDBPyConnection, zone: str) -> None:
         self._run(cursor, f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.{_quoted(zone)}")

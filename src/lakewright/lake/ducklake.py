@@ -167,6 +167,32 @@ class DuckLake(AttachedLake):
         if not existed and order:
             self.run(cursor, f"ALTER TABLE {name} SET SORTED BY ({', '.join(order)})")
 
+    def prepare_table(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        id: str,
+        columns: Mapping[str, str],
+        *,
+        partition_by: Sequence[str] = (),
+        sort_by: Sequence[str] = (),
+        comment: str = "",
+    ) -> None:
+        """Make the table in commits of its own.
+
+        DuckLake keeps what it knows of schemas in a cache, for as long as a statement runs. A table
+        made by a transaction points into it until the commit; when two threads have filled the
+        cache at once, or memory was short, it points to freed memory by then, and the process dies
+        (duckdb/ducklake issue 1248, in DuckDB 1.5.3 to 1.5.5). A statement that commits itself is safe.
+        """
+        self._writable()
+        with self._commit_lock():
+            if self.columns(cursor, id) is None:
+                self._patiently(
+                    lambda: self.create_table(
+                        cursor, id, columns, partition_by=partition_by, sort_by=sort_by, comment=comment
+                    )
+                )
+
     def tables(self, cursor: duckdb.DuckDBPyConnection, only: str | None = None) -> list[TableInfo]:
         """See :meth:`lakewright.lake.protocol.Lake.tables`."""
         return ducklake_meta.tables(self, cursor, only)
