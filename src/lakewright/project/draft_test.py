@@ -83,9 +83,9 @@ def _given(table: DraftTable, rows: Sequence[Mapping[str, Pair]], links: Sequenc
         if not one.circular:
             there = pointed.setdefault(f"processed.{one.table}", [])
             there += [found for row in rows if (found := {one.key: row[one.column][1]}) not in there]
-    for other, found in pointed.items():
+    for other, wanted in pointed.items():
         lines.append(f"    {other}:")
-        lines += [f"      - {flow(one)}" for one in found]
+        lines += [f"      - {flow(one)}" for one in wanted]
     return lines
 
 
