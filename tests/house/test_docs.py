@@ -1,8 +1,10 @@
-"""Every command and every line of Python that a page shows is run, in the order of the page.
+"""Every command, file and line of Python that a page shows is run, in the order of the page.
 
 A page starts in an empty folder. Its ``sh`` blocks run in bash and its ``python`` blocks in Python,
-where the block before left off. ``<!-- setup … -->`` holds commands that readers do not see;
-``<!-- not run: why -->`` right before a block leaves it out.
+where the block before left off. A block whose fence says ``file=PATH`` is written there. Each line of a
+``text`` block must appear in what the block before it printed; spaces do not count. ``<!-- exits N -->``
+right before a block says how its last command ends. ``<!-- setup … -->`` holds commands that readers do
+not see; ``<!-- not run: why -->`` right before a block leaves it out.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 
 _BLOCK = re.compile(
     r"<!--\s*setup\n(?P<setup>.*?)-->"
-    r"|(?P<skip><!--\s*not run:[^>]*-->\s*\n)?^(?P<fence>`{3,})(?P<kind>[\w-]*)[^\n]*\n(?P<text>.*?)^(?P=fence)\s*$",
+    r"|(?:(?P<skip><!--\s*not run:[^>]*-->)\s*\n|<!--\s*exits (?P<exit>\d+)\s*-->\s*\n)?"
+    r"^(?P<fence>`{3,})(?P<kind>[\w-]*)(?P<info>[^\n]*)\n(?P<text>.*?)^(?P=fence)\s*$",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -31,18 +34,26 @@ class Block:
     line: int
     kind: str
     text: str
+    exit: int = 0
 
 
 def blocks(page: Path) -> list[Block]:
-    """The blocks of *page* that are run."""
+    """The blocks of *page* that are run, written or compared. Fails for one that none of it is done to."""
     text = page.read_text("utf-8")
     found = []
     for match in _BLOCK.finditer(text):
         line = text.count("\n", 0, match.start()) + 1
         if match["setup"] is not None:
             found.append(Block(line, "sh", match["setup"]))
-        elif match["skip"] is None and match["kind"] in ("sh", "bash", "python"):
-            found.append(Block(line, match["kind"].replace("bash", "sh"), match["text"]))
+            continue
+        if match["skip"] is not None:
+            continue
+        file = re.search(r"file=(\S+)", match["info"])
+        kind = f"file:{file[1]}" if file else match["kind"].replace("bash", "sh")
+        if not file and kind not in ("sh", "python", "text", "mermaid"):
+            raise AssertionError(f"{page.name}:{line}: a block of {kind or 'no kind'} that is not tested")
+        if kind != "mermaid":
+            found.append(Block(line, kind, match["text"], int(match["exit"] or 0)))
     return found
 
 
@@ -62,19 +73,33 @@ def test_what_a_page_shows_runs(page: Path, tmp_path: Path) -> None:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "120",
     }
+    printed = ""
     for block in blocks(page):
+        place = f"{page.relative_to(ROOT)}:{block.line}"
+        if block.kind == "text":
+            missing = [one for one in block.text.splitlines() if _plain(one) not in _plain(printed)]
+            assert missing == [], f"{place}\n{printed}"
+            continue
+        if block.kind.startswith("file:"):
+            file = folder / block.kind.removeprefix("file:")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.text, "utf-8")
+            continue
         if block.kind == "sh":
-            command = ["bash", "-euo", "pipefail", "-c", f'{block.text}\npwd > "{where}"']
+            command = ["bash", "-euo", "pipefail", "-c", f"trap 'pwd > \"{where}\"' EXIT\n{block.text}"]
         else:
             command = [sys.executable, "-c", block.text]
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, timeout=280, check=False
         )
-        assert done.returncode == 0, (
-            f"{page.relative_to(ROOT)}:{block.line}\n{block.text}\n{done.stdout}\n{done.stderr}"
-        )
+        printed = done.stdout + done.stderr
+        assert done.returncode == block.exit, f"{place}\n{block.text}\n{printed}"
         if block.kind == "sh":
             folder = Path(where.read_text().strip())
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
 
 
 def test_links_lead_somewhere() -> None:
