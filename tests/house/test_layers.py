@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -73,3 +74,28 @@ def test_both_locks_agree() -> None:
 
     runtime, dev = pins("requirements.lock"), pins("requirements-dev.lock")
     assert {n: (v, dev.get(n)) for n, v in runtime.items() if dev.get(n) != v} == {}
+
+
+#: Modules whose distribution has another name.
+DISTRIBUTIONS = {"yaml": "pyyaml", "python_calamine": "python-calamine"}
+
+
+def test_what_is_imported_is_asked_for() -> None:
+    """A package that only the development environment happens to have is missed by users."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = {
+        re.split(r"[\[<>=!~; ]", one)[0].lower()
+        for group in (project["dependencies"], *project["optional-dependencies"].values())
+        for one in group
+    }
+    foreign: dict[str, str] = {}
+    for source in SOURCES:
+        for node in ast.walk(ast.parse(source.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                names = [node.module]
+            for name in names:
+                top = name.partition(".")[0]
+                if top not in sys.stdlib_module_names and top not in ("lakewright", "_typeshed"):
+                    foreign.setdefault(DISTRIBUTIONS.get(top, top), str(source.relative_to(ROOT)))
+    assert {name: place for name, place in foreign.items() if name not in asked} == {}
