@@ -68,7 +68,6 @@ def test_a_failure_is_logged_with_its_traceback() -> None:
     assert "ValueError: wrong: ***" in str(lines[0].fields["traceback"])
 
 
-@pytest.mark.skip(reason="its captured log holds a lone surrogate, which parallel workers cannot report")
 def test_names_that_are_not_valid_text_do_not_lose_the_line(tmp_path: Path) -> None:
     lines: list[LogLine] = []
     with RunLog("run", file=tmp_path / "run.ndjson", sink=lines.append):
