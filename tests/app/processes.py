@@ -5,6 +5,7 @@ They are forked from a process that has everything imported; starting Python ane
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -61,9 +62,10 @@ class Command:
         return True
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send it a signal, unless it has ended."""
         assert self.process.pid is not None
-        os.kill(self.process.pid, number)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, number)
 
     def kill_after(self, seconds: float) -> bool:
         """Kill it unless it ends within *seconds*; return whether it was killed."""
@@ -161,8 +163,6 @@ def watch(moment: Moment) -> None:
     begin = State.begin
 
     def wrapped_begin(*args: Any, **options: Any) -> Any:
-        import contextlib
-
         @contextlib.contextmanager
         def transaction() -> Any:
             with begin(*args, **options) as connection:

@@ -110,7 +110,8 @@ def test_chinook(tmp_path: Path, shared_data: Path, format: str) -> None:
             "select count(*), sum(unit_price * quantity) from processed.invoice_line"
         ).fetchall() == [(2240, Decimal("2328.60"))]
         for name, table in tables.items():
-            _assert_same(lw, snake_case(name), table)
+            # the writer of the workbooks does not say that spaces at the end of a text belong to it
+            _assert_same(lw, snake_case(name), table, stripped=format == "excel")
         _assert_chinook(lw, format)
 
 
@@ -224,11 +225,13 @@ def _assert_northwind(lw: Lakewright) -> None:
     assert dataset(lw, "orders").write.partition_by == ()
 
 
-def _assert_same(lw: Lakewright, name: str, table: pa.Table) -> None:
+def _assert_same(lw: Lakewright, name: str, table: pa.Table, stripped: bool = False) -> None:
     """The processed dataset holds exactly the rows of *table*."""
     chosen = ", ".join(f'"{snake_case(one)}"' for one in table.column_names)
     found = lw.sql(f"select {chosen} from processed.{name}").fetchall()
     wanted = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    if stripped:
+        wanted = (tuple(one.strip(" ") if isinstance(one, str) else one for one in row) for row in wanted)
     assert Counter(map(_plain, found)) == Counter(map(_plain, wanted)), name
 
 

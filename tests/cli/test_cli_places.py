@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from command_line import SHOP, run_cli, write
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and rights")
 COMMAND = [sys.executable, "-m", "lakewright.cli.main"]
+Started = Callable[..., subprocess.Popen[str]]
 
 
 def test_outside_a_project(tmp_path: Path) -> None:
@@ -199,13 +200,29 @@ def test_a_folder_that_cannot_be_written(unwritable: Path) -> None:
     assert "bad   disk" in run("doctor").stdout
 
 
+@pytest.fixture
+def started() -> Iterator[Started]:
+    """A function that starts a command; none outlives its test."""
+    commands: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        commands.append(
+            subprocess.Popen([*COMMAND, *arguments], cwd=cwd, stdout=pipe, stderr=pipe, text=True)
+        )
+        return commands[-1]
+
+    yield start
+    for command in commands:
+        command.kill()
+        command.communicate()
+
+
 @POSIX
-def test_ctrl_c_ends_a_run_with_130_and_it_can_be_taken_up(new: Path) -> None:
+def test_ctrl_c_ends_a_run_with_130_and_it_can_be_taken_up(new: Path, started: Started) -> None:
     slow = "select sum(a.range * b.range) as n from range(10000000) a, range(10000000) b, processed.orders\n"
     write(new, {"datasets/curated/slow.sql": slow})
-    running = subprocess.Popen(
-        [*COMMAND, "run"], cwd=new, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    running = started("run", cwd=new)
     lines = []
     assert running.stderr is not None
     for line in running.stderr:
@@ -224,16 +241,25 @@ def test_ctrl_c_ends_a_run_with_130_and_it_can_be_taken_up(new: Path) -> None:
 
 
 @POSIX
-def test_ctrl_c_ends_a_query_with_130(built: Path) -> None:
-    running = subprocess.Popen(
-        [*COMMAND, "query", "select sum(a.range * b.range) from range(10000000) a, range(10000000) b"],
-        cwd=built,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+def test_ctrl_c_ends_a_query_with_130(built: Path, started: Started) -> None:
+    running = started(
+        "query", "select sum(a.range * b.range) from range(10000000) a, range(10000000) b", cwd=built
     )
-    time.sleep(6)
+    _until_used(running.pid, 6.0)  # starting takes less
     running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=60)
+    _, err = running.communicate(timeout=30)
     assert running.returncode == 130, err
     assert "Traceback" not in err
+
+
+def _until_used(process: int, seconds: float) -> None:
+    """Wait until *process* has used that much CPU time, or as long where that is not told."""
+    stat = Path(f"/proc/{process}/stat")
+    if not stat.exists():
+        time.sleep(seconds)
+        return
+    for _ in range(6000):
+        fields = stat.read_text().rpartition(")")[2].split()
+        if (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") >= seconds:
+            return
+        time.sleep(0.02)

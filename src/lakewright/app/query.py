@@ -16,6 +16,7 @@ from lakewright.app.platform import Platform
 from lakewright.app.rows import Result
 from lakewright.engine.errors import explain, redact
 from lakewright.engine.extensions import load as load_extension
+from lakewright.engine.session import interruptible
 from lakewright.errors import LakewrightError, NotFoundError, UsageError, nearest
 from lakewright.lake.protocol import BOOKKEEPING, CATALOG
 from lakewright.run.inputs import raw_relation
@@ -69,7 +70,10 @@ def query(
                 _expose(platform, cursor, catalog, pair, body, version, moment)
             if flat:
                 statement = _flat(cursor, statement, params)
-            yield Result(cursor.execute(statement, params) if params else cursor.execute(statement))
+            text = statement
+            yield Result(
+                interruptible(cursor, lambda: cursor.execute(text, params) if params else cursor.execute(text))
+            )
         except duckdb.Error as error:
             raise _explain(platform, error, names) from None
 

@@ -141,7 +141,7 @@ def _check(check: CheckResult) -> str:
         state = pill("look" if check.severity != "fail" and check.scope != "dataset" else "stop", "Failed")
         if check.severity == "warn":
             state = pill("look", "Warning")
-    whole = check.scope == "dataset" and not check.observed.endswith("%")
+    whole = check.scope == "dataset" and check.observed != f"{check.percent:.2f} %"
     if whole:
         held = f'<span class="soft">found</span> {esc(check.observed, 80)}'
     else:
