@@ -72,7 +72,9 @@ def query(
                 statement = _flat(cursor, statement, params)
             text = statement
             yield Result(
-                interruptible(cursor, lambda: cursor.execute(text, params) if params else cursor.execute(text))
+                interruptible(
+                    cursor, lambda: cursor.execute(text, params) if params else cursor.execute(text)
+                )
             )
         except duckdb.Error as error:
             raise _explain(platform, error, names) from None
