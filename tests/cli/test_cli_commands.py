@@ -170,6 +170,14 @@ def test_exit_2_lists_all_problems_with_their_lines(new: Path) -> None:
     assert problems.json["problems"][0]["where"]["line"] == 1
 
 
+def test_what_duckdb_cannot_parse_is_refused_before_anything_runs(new: Path) -> None:
+    join = "select a.day,\n  1 as n\nfrom processed.orders as a\njoin processed.events as b on\n"
+    write(new, {"datasets/curated/daily.sql": join})
+    ran = run_cli("check", cwd=new)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("datasets/curated/daily.sql:4: LW301 curated.daily: the SQL cannot be parsed: ")
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [

@@ -12,6 +12,7 @@ from types import TracebackType
 from lakewright.app.scratch import Scratch
 from lakewright.catalog.outbox import Outbox
 from lakewright.engine.session import Session
+from lakewright.engine.syntax import syntax_error
 from lakewright.errors import NotFoundError, ProjectError, UsageError, nearest
 from lakewright.lake import open_lake
 from lakewright.lake.raw import open_raw
@@ -53,7 +54,7 @@ class Platform:
         loaded = read_project(find(Path(start)), target)
         project = loaded.project
         found = [*loaded.problems, *check(project, loaded)]
-        queries = [*check_queries(project, remember=not found), *check_graph(project)]
+        queries = [*check_queries(project, remember=not found, syntax=syntax_error), *check_graph(project)]
         if loaded.broken or loaded.sources_broken:
             # what cannot be read is unknown to whoever reads it, for no fault of theirs
             queries = [one for one in queries if one.code != "LW321"]

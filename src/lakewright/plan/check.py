@@ -10,13 +10,13 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
-from lakewright.errors import Problem
+from lakewright.errors import Problem, Where
 from lakewright.spec.project import Project
 
 __all__ = ["MEMORY_FILE", "check_queries"]
@@ -25,11 +25,15 @@ __all__ = ["MEMORY_FILE", "check_queries"]
 MEMORY_FILE = ".lakewright/checked"
 
 # Raised when what is checked changes.
-_FORMAT = 1
+_FORMAT = 2
 
 
 def check_queries(
-    project: Project, known: Mapping[str, Mapping[str, str]] | None = None, *, remember: bool = True
+    project: Project,
+    known: Mapping[str, Mapping[str, str]] | None = None,
+    *,
+    remember: bool = True,
+    syntax: Callable[[str], tuple[str, int] | None] | None = None,
 ) -> list[Problem]:
     """Return every reference to a column that cannot be there, with its line and the nearest right name.
 
@@ -40,7 +44,9 @@ def check_queries(
     *known* gives columns and types of datasets as they are, for inputs that the files leave open
     (raw data already taken); pass only what is complete. Cycles and unknown datasets are the
     graph's to report: what they would give is taken as unknown here. With *remember*, a project
-    found good is not looked at again until one of its datasets changes.
+    found good is not looked at again until one of its datasets changes. *syntax* is the engine's own
+    parser, which returns what is wrong with a text and in which of its lines: SQLGlot takes
+    ``join c on`` for a join of everything with everything.
     """
     memory = Path(project.root) / MEMORY_FILE if remember and known is None else None
     mark = _mark(project) if memory is not None else ""
@@ -50,9 +56,27 @@ def check_queries(
     from lakewright.plan.check_columns import column_problems
 
     found = column_problems(project, known)
+    if syntax is not None:
+        found += _misspelt(project, syntax, found)
     if memory is not None and not found:
         _write(memory, mark)
     return found
+
+
+def _misspelt(
+    project: Project, syntax: Callable[[str], tuple[str, int] | None], found: Iterable[Problem]
+) -> list[Problem]:
+    told = {one.where.path for one in found if one.code == "LW301" and one.where is not None}
+    problems = []
+    for id, dataset in project.datasets.items():
+        path = dataset.sql_path or dataset.path
+        if dataset.sql is None or path in told:
+            continue
+        wrong = syntax(dataset.sql)
+        if wrong is not None:
+            where = Where(path, wrong[1] if dataset.sql_path else 1)
+            problems.append(Problem("LW301", f"{id}: the SQL cannot be parsed: {wrong[0]}", where))
+    return problems
 
 
 def _mark(project: Project) -> str:

@@ -14,7 +14,7 @@ from lakewright.plan.tasks import Found
 from lakewright.run.publish import positions_text
 from lakewright.run.settle import owes_rejects
 from lakewright.sources.discover import discover
-from lakewright.sources.drift import schema_of
+from lakewright.sources.drift import Drift, schema_of
 from lakewright.sources.files import Taken, pending, rejects_of, take
 from lakewright.sources.frame import PREFIX
 from lakewright.sources.manifest import RawFile, current_files, files_of, last_batch
@@ -222,8 +222,12 @@ def _summary(taken: Taken) -> str:
 
 
 def _notes(taken: Taken) -> list[str]:
-    notes = [str(one) for one in taken.drift]
-    notes += [_told(one) for one in taken.files if one.change != "new" or one.unreadable]
+    # many files often differ in the same way; they are told of once
+    alike: dict[tuple[str, ...], list[Drift]] = {}
+    for one in taken.drift:
+        alike.setdefault((one.kind, one.column, one.before, one.after), []).append(one)
+    notes = [f"{same[0]}" + (f"; so in {len(same) - 1} more" if same[1:] else "") for same in alike.values()]
+    notes += [_told(file) for file in taken.files if file.change != "new" or file.unreadable]
     if taken.missing:
         shown = ", ".join(taken.missing[:5]) + (" …" if len(taken.missing) > 5 else "")
         notes.append(f"{len(taken.missing)} files are gone from the source, raw keeps them: {shown}")
