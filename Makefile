@@ -69,7 +69,7 @@ demo: runtime ## generate a shop's data, build its lake, show what came of it
 	  lakewright run && \
 	  lakewright quality && \
 	  lakewright query "select sold_on, sum(orders) as orders, sum(revenue) as revenue from curated.daily_sales group by sold_on order by sold_on limit 10"
-	@printf '\n%s\n' 'Try next:' \
+	@printf '%s\n' '' 'Try next:' \
 	  '  cd $(DEMO) && export PATH="$(abspath $(BIN)):$$PATH"' \
 	  '  lakewright query "select * from curated.product_sales order by revenue desc limit 5"' \
 	  '  lakewright query "select * from quarantine.processed_orders limit 5"   # bad rows, and why' \
