@@ -200,6 +200,30 @@ def test_a_folder_that_cannot_be_written(unwritable: Path) -> None:
     assert "bad   disk" in run("doctor").stdout
 
 
+def test_doctor_finds_files_of_the_lake_that_are_cut_off_or_gone(tmp_path: Path) -> None:
+    rows = "".join(f"{n},{n % 3}\n" for n in range(1000))  # fewer stay in the catalog
+    write(
+        tmp_path,
+        {
+            "lakewright.yaml": "name: x\n",
+            "sources/f.yaml": "kind: files\npath: in\ndatasets: {a: {files: a.csv}}\n",
+            "datasets/processed/a.yaml": "from: raw.a\ncolumns: {id: {type: bigint}}\nwrite: {mode: append}\n",
+            "datasets/processed/b.yaml": "from: raw.a\ncolumns: {id: {type: bigint}}\nwrite: {mode: append}\n",
+            "in/a.csv": f"id,kind\n{rows}",
+        },
+    )
+    assert run_cli("run", cwd=tmp_path).code == 0
+    assert run_cli("doctor", cwd=tmp_path).code == 0
+    (short,) = (tmp_path / "lake/tables/processed/a").rglob("*.parquet")
+    (gone,) = (tmp_path / "lake/tables/processed/b").rglob("*.parquet")
+    os.truncate(short, short.stat().st_size - 1)
+    gone.unlink()
+    doctor = run_cli("doctor", cwd=tmp_path)
+    assert doctor.code == 1
+    assert f"bad   lake: processed.a: {short} is cut off or no Parquet" in doctor.out
+    assert f"bad   lake: processed.b: {gone} is gone" in doctor.out
+
+
 @pytest.fixture
 def started() -> Iterator[Started]:
     """A function that starts a command; none outlives its test."""

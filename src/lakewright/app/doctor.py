@@ -18,6 +18,9 @@ __all__ = ["Finding", "doctor"]
 
 _PACKAGES = ("lakewright", "duckdb", "sqlglot", "pyarrow", "sqlalchemy", "msgspec")
 
+#: As many findings of one kind are told one by one.
+_SHOWN = 10
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -106,8 +109,15 @@ def _lake(platform: Platform) -> list[Finding]:
                 cursor.execute(f"SELECT count(*) FROM {services.lake.at(one.id).sql('duckdb')}").fetchone()
             except Exception as error:  # whatever the reason, it is the finding
                 unreadable.append(f"{one.id}: {str(error).splitlines()[0]}")
+        damaged = [
+            f"{one.id}: {wrong}"
+            for one in tables
+            for wrong in map(_damage, services.lake.files(cursor, one.id))
+            if wrong
+        ]
     findings = [Finding("lake", "ok", f"{services.lake.kind}, {len(tables)} tables")]
-    findings += [Finding("table", "bad", one) for one in unreadable]
+    findings += _bad("table", unreadable)
+    findings += _bad("lake", damaged)
     known = set(platform.project.datasets)
     orphans = [
         one.id
@@ -128,9 +138,29 @@ def _raw(platform: Platform) -> list[Finding]:
             if not platform.services.store.exists(file.raw_path):
                 missing.append(f"{id}: {file.raw_path}")
     findings = [Finding("raw", "ok", f"{count} files")]
-    return findings + [
-        Finding("raw", "bad", f"{one} is in the manifest but not in the lake") for one in missing
-    ]
+    return findings + _bad("raw", [f"{one} is in the manifest but not in the lake" for one in missing])
+
+
+def _damage(file: str) -> str:
+    """What is wrong with a data file on this machine: Parquet ends in ``PAR1``. A bucket's files are not looked at."""
+    if "://" in file and not file.startswith("file://"):
+        return ""
+    path = Path(file.removeprefix("file://"))
+    try:
+        with path.open("rb") as stream:
+            stream.seek(-4, os.SEEK_END)
+            return "" if stream.read() == b"PAR1" else f"{path} is cut off or no Parquet; put back a copy"
+    except FileNotFoundError:
+        return f"{path} is gone; put back a copy"
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+
+
+def _bad(what: str, messages: list[str]) -> list[Finding]:
+    findings = [Finding(what, "bad", one) for one in messages[:_SHOWN]]
+    if len(messages) > _SHOWN:
+        findings.append(Finding(what, "bad", f"… and {len(messages) - _SHOWN} more"))
+    return findings
 
 
 def _runs(platform: Platform) -> list[Finding]:
