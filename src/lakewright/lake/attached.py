@@ -168,6 +168,9 @@ class AttachedLake(ABC):
         except duckdb.CatalogException:
             return None
         except duckdb.Error as error:
+            # a table that is not there and is called `json` or `csv` is taken for a file of that kind
+            if isinstance(error, duckdb.IOException) and id not in self.ids(cursor):
+                return None
             raise explain(error, hide=self.session.hidden) from None
         return {str(row[0]): str(row[1]) for row in rows}
 

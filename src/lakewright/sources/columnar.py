@@ -25,6 +25,9 @@ __all__ = ["inspect_columnar", "parquet_fields"]
 #: Column chunks above this many bytes are left to DuckDB, which keeps to its memory limit.
 _LARGE_CHUNK = 1 << 30
 
+#: Larger values are refused: a lake keeps the least and greatest value of each file in its catalog.
+_LARGEST_VALUE = 256 << 20
+
 
 def inspect_columnar(
     piece: Piece, kind: str, declared: ReadOptions, cursor: duckdb.DuckDBPyConnection
@@ -54,7 +57,7 @@ def parquet_fields(file: str, cursor: duckdb.DuckDBPyConnection) -> tuple[tuple[
 
 def _parquet(piece: Piece, cursor: duckdb.DuckDBPyConnection) -> Outcome:
     try:
-        arrow = _arrow_decodes(piece.local)
+        arrow = _arrow_decodes(piece.local, cursor)
     except Unreadable:
         raise
     except Exception as error:
@@ -81,7 +84,18 @@ def _parquet(piece: Piece, cursor: duckdb.DuckDBPyConnection) -> Outcome:
     return _from_copy(copy, cursor)
 
 
-def _arrow_decodes(file: Path) -> bool:
+def _largest_chunk(file: Path, cursor: duckdb.DuckDBPyConnection) -> tuple[int, float, str]:
+    """The bytes of the largest column of a row group, unpacked; the largest mean size of a value, and its column."""
+    quoted = literal(str(file)).sql("duckdb")
+    mean = "total_uncompressed_size / greatest(num_values, 1)"
+    found = cursor.execute(
+        f"SELECT max(total_uncompressed_size), max({mean}), arg_max(path_in_schema, {mean}) "  # noqa: S608
+        f"FROM parquet_metadata({quoted})"
+    ).fetchone()
+    return (int(found[0] or 0), float(found[1] or 0), str(found[2])) if found else (0, 0.0, "")
+
+
+def _arrow_decodes(file: Path, cursor: duckdb.DuckDBPyConnection) -> bool:
     """Decode the whole file, checksums and lengths included; False when Arrow lacks the type.
 
     Arrow refuses broken pages that DuckDB reads as if they were sound.
@@ -95,9 +109,17 @@ def _arrow_decodes(file: Path) -> bool:
         return False
     with source:
         meta = source.metadata
-        for group in range(meta.num_row_groups):
-            chunks = [meta.row_group(group).column(one) for one in range(meta.num_columns)]
-            if any(one.total_uncompressed_size > _LARGE_CHUNK for one in chunks):
+        # asking Arrow for an encrypted column's own size ends the process, so the group's comes first
+        large = [
+            one for one in range(meta.num_row_groups) if meta.row_group(one).total_byte_size > _LARGE_CHUNK
+        ]
+        if large:
+            size, value, column = _largest_chunk(file, cursor)
+            if value > _LARGEST_VALUE:
+                raise Unreadable(
+                    f"column {column!r} has values of {value / 2**20:,.0f} MiB; at most 256 MiB are taken"
+                )
+            if size > _LARGE_CHUNK:
                 return False
         rows = 0
         try:

@@ -214,4 +214,5 @@ def _scalar(value: Any) -> str | int | float | None:
         return value
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
-    return float(value)
+    # a moment that Python has no value for, such as one before the year 1, comes as text
+    return None if isinstance(value, str) else float(value)
