@@ -8,6 +8,8 @@ import pytest
 from shop_folder import ORDERS, Folder
 
 import lakewright
+from lakewright.app.platform import Platform
+from lakewright.app.run import run
 from lakewright.errors import NotFoundError
 
 
@@ -162,3 +164,16 @@ def test_a_python_step_that_hides_failed_conversions_is_refused(shop: Folder) ->
     with lakewright.open(shop.root) as lw:
         report = lw.run("processed.orders").raise_for_status()
         assert (report["processed.orders"].rows, report["processed.orders"].quarantined) == (3, 2)
+
+
+def test_a_first_build_beside_a_look_at_the_lake_is_not_forgotten(
+    shop: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Platform.open(shop.root) as platform:
+        run(platform)
+        built = platform.services.seen("curated.daily")
+        assert built is not None
+        # the lake was asked before the commit, and answers after it
+        monkeypatch.setattr(platform.services.lake, "latest_checkpoints", lambda cursor: {})
+        platform.services.refresh()
+        assert platform.services.seen("curated.daily") == built

@@ -83,9 +83,9 @@ class Services:
         with self.session.cursor() as cursor:
             found = self.lake.latest_checkpoints(cursor)
         with self._lock:
-            # another task may have published since the lake was asked
+            # another task may have published since the lake was asked, for the first time even
             for id, one in self.checkpoints.items():
-                if id in found and one.batch > found[id].batch:
+                if id not in found or one.batch > found[id].batch:
                     found[id] = one
             self.checkpoints = found
 
