@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from harness import DATA, note
@@ -111,7 +112,8 @@ def _sentence(figure: Figure) -> str:
     if figure.value is None:
         return f"[yellow]?[/] {figure.what}: not measured ({promise})"
     mark = "[green]met[/]" if figure.met else "[red]missed[/]"
-    return f"{mark} {figure.what}: {figure.value:.2f} {figure.unit} ({promise})"
+    reason = f"; why: {escape(figure.why)}" if figure.why and not figure.met else ""
+    return f"{mark} {figure.what}: {figure.value:.2f} {figure.unit} ({promise}){reason}"
 
 
 if __name__ == "__main__":
