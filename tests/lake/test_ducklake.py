@@ -289,3 +289,15 @@ def test_keys_of_s3_are_never_shown(
     for text in (str(caught.value), str(opened.session.hidden - {"AKIDHIDDEN", "very-hidden-'key"})):
         assert "HIDDEN" not in text
         assert "very-hidden" not in text
+
+
+def test_as_many_columns_as_the_catalog_takes(lake: Opened) -> None:
+    most = 1_997 if lake.lake.kind == "ducklake-sqlite" else 1_597
+    columns = {f"c{number}": "BIGINT" for number in range(most)}
+    lake.lake.create_table(lake.cursor, "processed.wide", columns)
+    # more rows than are kept in the catalog
+    lake.rows(f"INSERT INTO lake.processed.wide SELECT {', '.join(map(str, range(most)))} FROM range(100)")
+    assert lake.rows(f"SELECT sum(c{most - 1}) FROM lake.processed.wide") == [(100 * (most - 1),)]
+    with pytest.raises(LakewrightError) as refused:
+        lake.lake.create_table(lake.cursor, "processed.wider", {**columns, "more": "BIGINT"})
+    assert refused.value.code == "LW413"

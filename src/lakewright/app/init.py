@@ -74,7 +74,10 @@ def init_from(folder: Path, source: str) -> Made:
         )
     folder.mkdir(parents=True, exist_ok=True)
     name = folder.resolve().name
-    written = write_project(folder, name=name, source=source, tables=found.tables)
+    # a source is a folder; its pattern names the one file
+    alone = "://" not in source and Path(source).expanduser().is_file()
+    base = str(Path(source).expanduser().parent) if alone else source
+    written = write_project(folder, name=name, source=base, tables=found.tables)
     notes = [
         f"{one.name}: {one.file_count} {'file' if one.file_count == 1 else 'files'}, {one.rows:,} rows, {len(one.columns)} columns"
         for one in found.tables

@@ -34,6 +34,9 @@ _AUTHOR = "lakewright"
 #: How often a lake is opened anew when another process makes it at the same time.
 _OPENINGS = 5
 
+#: A few rows are kept in a table of the catalog, which takes 2,000 columns in SQLite, 1,600 in PostgreSQL, three its own.
+_MOST_COLUMNS = {"ducklake-sqlite": 1_997, "ducklake-postgres": 1_597}
+
 
 @dataclass(frozen=True, slots=True)
 class _Catalog:
@@ -166,6 +169,26 @@ class DuckLake(AttachedLake):
             self.run(cursor, f"ALTER TABLE {name} SET PARTITIONED BY ({', '.join(partitions)})")
         if not existed and order:
             self.run(cursor, f"ALTER TABLE {name} SET SORTED BY ({', '.join(order)})")
+
+    def create_table(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        id: str,
+        columns: Mapping[str, str],
+        *,
+        partition_by: Sequence[str] = (),
+        sort_by: Sequence[str] = (),
+        comment: str = "",
+    ) -> None:
+        """See :meth:`lakewright.lake.protocol.Lake.create_table`; raises LW413 for more columns than the catalog takes."""
+        most = _MOST_COLUMNS[self.kind]
+        if len(columns) > most:
+            raise LakewrightError(
+                "LW413",
+                f"{id} has {len(columns):,} columns; a table of {self.kind} has at most {most:,}",
+                remedy="name the columns that are needed in a `select` step, or split the dataset",
+            )
+        super().create_table(cursor, id, columns, partition_by=partition_by, sort_by=sort_by, comment=comment)
 
     def prepare_table(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -109,7 +110,10 @@ def _walk(base: Path, skipped: list[tuple[str, str]]) -> list[str]:
             path = (Path(folder) / name).relative_to(base).as_posix()
             if name.startswith((".", "~$")):
                 continue
-            reason = _no_data(Path(folder) / name)
+            try:
+                reason = _no_data(Path(folder) / name)
+            except OSError as error:
+                reason = f"cannot be read: {error.strerror}"
             if reason:
                 skipped.append((path, reason))
             else:
@@ -118,14 +122,16 @@ def _walk(base: Path, skipped: list[tuple[str, str]]) -> list[str]:
 
 
 def _no_data(file: Path) -> str:
-    """Why *file* is none that can hold rows; empty when it may."""
+    """Why *file* is none that can hold rows; empty when it may. Raises OSError when it cannot be read."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        return "neither a file nor a folder"  # reading a pipe would wait for whoever writes to it
     name = inner_name(file.name)
     if Path(name).suffix.lower() in EXTENSIONS or file.suffix.lower() in COMPRESSIONS:
         return "" if file.stat().st_size else "the file is empty"
     with file.open("rb") as stream:
         head = stream.read(64)
     if head.startswith(b"SQLite format 3\0"):
-        return "a SQLite database is no file of rows; read it as a source of kind database"
+        return "a SQLite database, which is no file of rows"
     if head.startswith((b"PAR1", b"Obj\x01", b"ORC")):
         return ""
     return "not a kind of file that holds rows"
