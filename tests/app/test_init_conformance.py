@@ -41,7 +41,7 @@ def test_csv_spectrum_arrives_as_its_json_says(tmp_path: Path, shared_data: Path
             if read(lw, table, file)
             != json.loads((folder / "json" / f"{Path(file).stem}.json").read_text("utf-8"))
         ]
-        # numbers whose JSON is shorter than their text, and a line break that its JSON makes another
+        # their JSON says another phone number, and a line break that the file does not have
         assert wrong == ["location_coordinates.csv", "newlines_crlf.csv"]
         assert lw.plan().to_run == 0
 
