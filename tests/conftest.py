@@ -10,7 +10,7 @@ import pytest
 
 from lakes import LAKE_KINDS, OpenLake, lake_settings
 from lakewright.spec.project import Lake
-from servers import Ministack, Postgres, run_ministack, run_postgres
+from servers import MariaDB, Ministack, Postgres, Redis, run_mariadb, run_ministack, run_postgres, run_redis
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -51,6 +51,26 @@ def postgres() -> Iterator[Postgres]:
 def postgres_database(postgres: Postgres) -> str:
     """The address of an empty PostgreSQL database."""
     return postgres.database()
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    """A MariaDB server for the whole session."""
+    with run_mariadb() as server:
+        yield server
+
+
+@pytest.fixture
+def mariadb_database(mariadb: MariaDB) -> str:
+    """The address of an empty MariaDB database."""
+    return mariadb.database()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Redis]:
+    """A Redis server for the whole session."""
+    with run_redis() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

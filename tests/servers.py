@@ -111,7 +111,7 @@ def run_postgres() -> Iterator[Postgres]:
             settings = {
                 "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off",
                 "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200",
-                "shared_buffers": "64MB",
+                "shared_buffers": "64MB", "wal_level": "logical",
             }  # fmt: skip
             options = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
             command: list[Any] = [binaries / "postgres", "-D", data, "-p", str(port), *options]
@@ -139,6 +139,143 @@ def _stop(process: subprocess.Popen[Any], first: signal.Signals) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+# --- MariaDB
+
+
+@dataclass
+class MariaDB:
+    """A running server whose root has no password, on 127.0.0.1 alone."""
+
+    port: int
+    user: str = "root"
+
+    def url(self, database: str) -> str:
+        """The address of *database*."""
+        return f"mysql://{self.user}@127.0.0.1:{self.port}/{database}"
+
+    def connect(self, database: str | None = None) -> Any:
+        """Return a connection of PyMySQL, committing each statement."""
+        import pymysql
+
+        return pymysql.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user=self.user,
+            database=database,
+            autocommit=True,
+            charset="utf8mb4",
+            local_infile=True,
+        )
+
+    def database(self) -> str:
+        """Make an empty database and return its address."""
+        name = f"t{uuid.uuid4().hex[:12]}"
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
+        return self.url(name)
+
+
+@contextlib.contextmanager
+def run_mariadb() -> Iterator[MariaDB]:
+    """Start a server of its own in a temporary folder."""
+    server = shutil.which("mariadbd", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    install = shutil.which("mariadb-install-db")
+    if server is None or install is None:
+        absent("MariaDB's binaries are not installed")
+    assert server is not None and install is not None
+    home = Path(tempfile.mkdtemp(prefix="lakewright-maria-"))
+    data = home / "data"
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    account = ["--user=root"] if os.getuid() == 0 else []
+    try:
+        subprocess.run(
+            [
+                install,
+                "--no-defaults",
+                f"--datadir={data}",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+                *account,
+            ],
+            check=True,
+            cwd=home,
+            **quiet,
+        )
+        for attempt in range(5):
+            port = free_port()
+            command = [
+                server,
+                "--no-defaults",
+                f"--datadir={data}",
+                f"--socket={home}/s",
+                f"--port={port}",
+                "--bind-address=127.0.0.1",
+                "--local-infile=1",
+                "--innodb-flush-log-at-trx-commit=0",
+                "--innodb-buffer-pool-size=128M",
+                "--max-allowed-packet=64M",
+                *account,
+            ]
+            process = subprocess.Popen(command, cwd=home, start_new_session=True, **quiet)
+            try:
+                wait_for(port, process, 60)
+                break
+            except RuntimeError:
+                _stop(process, signal.SIGTERM)
+                if attempt == 4:
+                    raise
+        try:
+            yield MariaDB(port)
+        finally:
+            _stop(process, signal.SIGTERM)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+# --- Redis
+
+
+@dataclass
+class Redis:
+    """A running server that keeps nothing on disk."""
+
+    port: int
+
+    def url(self, number: int = 0) -> str:
+        """The address of database *number*."""
+        return f"redis://127.0.0.1:{self.port}/{number}"
+
+
+@contextlib.contextmanager
+def run_redis() -> Iterator[Redis]:
+    """Start a server of its own in a temporary folder."""
+    server = shutil.which("redis-server")
+    if server is None:
+        absent("Redis is not installed")
+    assert server is not None
+    with tempfile.TemporaryDirectory(prefix="lakewright-redis-") as home:
+        for attempt in range(5):
+            port = free_port()
+            process = subprocess.Popen(
+                [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+                cwd=home,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            try:
+                wait_for(port, process)
+                break
+            except RuntimeError:
+                _stop(process, signal.SIGTERM)
+                if attempt == 4:
+                    raise
+        try:
+            yield Redis(port)
+        finally:
+            _stop(process, signal.SIGTERM)
 
 
 # --- ministack: S3 and an Iceberg REST catalog

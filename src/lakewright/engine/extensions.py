@@ -41,7 +41,7 @@ def load(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
     """Load the extensions *names*, and what they need, into the connection's instance.
 
     Loading one twice does nothing. Names are those of the wheels: ``ducklake``, ``sqlite_scanner``,
-    ``postgres_scanner``, ``iceberg``, ``httpfs``, ``aws``, ``avro``, ``excel``.
+    ``postgres_scanner``, ``mysql_scanner``, ``iceberg``, ``httpfs``, ``aws``, ``avro``, ``excel``.
     """
     for name in names:
         load(connection, *_NEEDS.get(name, ()))
