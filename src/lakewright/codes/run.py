@@ -83,6 +83,16 @@ CODES: dict[str, Code] = {
         "The folder for the logs of runs cannot be written.",
         "check the rights on .lakewright/logs and the disk's free space",
     ),
+    "LW618": Code(
+        "rows without surrogate keys",
+        "The table was filled before the dataset became a dimension or fact, or before it got this key.",
+        "build it anew with `lakewright run DATASET --full-refresh`",
+    ),
+    "LW619": Code(
+        "two members with one surrogate key",
+        "The keys of two different members of a dimension have the same number; nothing was published.",
+        "give the dimension another `key`: its name is a part of the number",
+    ),
     "LW651": Code(
         "state database damaged",
         "The state database is not readable as a database; tables and files of the lake are not affected.",

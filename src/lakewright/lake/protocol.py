@@ -105,8 +105,9 @@ class Checkpoint:
     """What a dataset had consumed when a version of it was committed.
 
     ``batch`` counts the dataset's publishes from 1. ``positions`` is JSON text that only the build
-    reads. ``kind`` is ``build``, or ``restore`` for a version put back; ``base`` is then the batch of
-    that version. Rows of batches after ``base`` and before ``batch`` are gone.
+    reads. ``kind`` is ``build``, ``repair`` when another dataset's publish changed some of its rows, or
+    ``restore`` for a version put back; ``base`` is then the batch of that version. Rows of batches
+    after ``base`` and before ``batch`` are gone.
     """
 
     dataset: str
@@ -116,7 +117,7 @@ class Checkpoint:
     fingerprint: str
     rows: int
     at: datetime
-    kind: Literal["build", "restore"] = "build"
+    kind: Literal["build", "restore", "repair"] = "build"
     base: int = 0
 
 

@@ -220,6 +220,18 @@ def _named(dataset: Dataset) -> Iterator[tuple[str, tuple[Key, ...]]]:
         yield write.scd2.changed_at, ("write", "scd2", "changed_at")
     for name in write.scd2.track:
         yield name, ("write", "scd2", "track", name)
+    if dataset.file.dimension is not None:
+        for place in ("unknown", "not_applicable"):
+            for name in getattr(dataset.file.dimension, place):
+                yield name, ("dimension", place, name)
+    if dataset.file.fact is not None:
+        if dataset.file.fact.at:
+            yield dataset.file.fact.at, ("fact", "at")
+        for key, look in dataset.file.fact.lookups.items():
+            if look.at:
+                yield look.at, ("fact", "dimensions", key, "at")
+            for name in look.on:
+                yield name, ("fact", "dimensions", key, "on", name)
     for number, one in enumerate(dataset.file.expect):
         names: Iterable[str] = ()
         match one:

@@ -32,7 +32,8 @@ class Node:
     """A dataset and what it needs.
 
     ``reads`` are the datasets whose rows it is made of; ``depends`` are further ones that its
-    ``depends_on`` lists: they are built before it, but nothing new in them makes it out of date.
+    ``depends_on`` lists, and the dimensions of a fact: they are built before it, but nothing new in
+    them makes it out of date.
     ``references`` are datasets that its expectations look into: when both are built, they come
     first, and that is all.
     """
@@ -168,11 +169,19 @@ class _Reader:
         for id, dataset in self.project.datasets.items():
             reads = self._reads(dataset)
             depends = self._resolve(dataset, [(one, ("depends_on", one)) for one in dataset.file.depends_on])
+            fact = dataset.file.fact
+            depends += self._resolve(
+                dataset,
+                [
+                    (one.dimension, ("fact", "dimensions", name))
+                    for name, one in (fact.lookups if fact else {}).items()
+                ],
+            )
             nodes[id] = Node(
                 id,
                 "table",
                 reads=reads,
-                depends=tuple(one for one in depends if one not in reads),
+                depends=tuple(dict.fromkeys(one for one in depends if one not in reads)),
                 references=tuple(one for one in self._references(dataset) if one != id),
             )
         self.problems += [self._circle(cycle) for cycle in _cycles(nodes)]

@@ -179,9 +179,10 @@ def write_mode(dataset: Dataset) -> WriteMode:
 def backfill_column(dataset: Dataset) -> str | None:
     """Return the column that holds the date of a row, by which a range can be built again; None without one.
 
-    A history (scd2) has none: it finds the place of every change by itself.
+    A history (scd2) has none: it finds the place of every change by itself. Nor has a dimension, whose
+    members stay.
     """
-    if write_mode(dataset) == "scd2":
+    if write_mode(dataset) == "scd2" or dataset.file.dimension is not None:
         return None
     parts = [parse_partition(text) for text in dataset.file.write.partition_by]
     dated = [one.column for one in parts if one.transform in ("year", "month", "day", "hour")]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lakewright.errors import Problem, Where, nearest
 from lakewright.project import check_dataset, check_source
+from lakewright.project.check_star import star_problems
 from lakewright.project.locate import Key, Locations, locations
 from lakewright.project.targets import PROJECT_FILE
 from lakewright.spec.dataset import Dataset
@@ -104,7 +105,10 @@ class _Checker:
             if other != dataset.id:
                 message = f"the refused rows of {dataset.id} and {other} would share quarantine.{quarantine}"
                 self.note("LW123", message, dataset.path)
-            for found in check_dataset.problems(dataset, self.project):
+            for found in (
+                *check_dataset.problems(dataset, self.project),
+                *star_problems(dataset, self.project),
+            ):
                 self.note(found.code, found.message, dataset.path, found.keys, remedy=found.remedy)
 
     def references(self, dataset: Dataset) -> None:
@@ -114,6 +118,8 @@ class _Checker:
             self.exists(file.from_, dataset, ("from",))
         for name in file.depends_on:
             self.exists(name, dataset, ("depends_on", name))
+        for column, look in (file.fact.lookups if file.fact else {}).items():
+            self.exists(look.dimension, dataset, ("fact", "dimensions", column))
         for index, one in enumerate(file.expect):
             if isinstance(one, References):
                 for column, target in one.columns.items():
@@ -156,7 +162,11 @@ class _Checker:
         links = {
             id_: [
                 one
-                for one in (*([dataset.file.from_] if dataset.file.from_ else []), *dataset.file.depends_on)
+                for one in (
+                    *([dataset.file.from_] if dataset.file.from_ else []),
+                    *dataset.file.depends_on,
+                    *_dimensions(dataset),
+                )
                 if one in self.project.datasets and one != id_
             ]
             for id_, dataset in sorted(self.project.datasets.items())
@@ -215,6 +225,11 @@ class _Checker:
     def in_list(self, path: str) -> bool:
         """Whether the tests of a file stand in a list."""
         return self.places.is_list(path)
+
+
+def _dimensions(dataset: Dataset) -> set[str]:
+    """The dimensions that a fact refers to."""
+    return {one.dimension for one in dataset.file.fact.lookups.values()} if dataset.file.fact else set()
 
 
 def _referenced(dataset: Dataset) -> set[str]:

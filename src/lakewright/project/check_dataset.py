@@ -53,6 +53,10 @@ def known_columns(dataset: Dataset) -> dict[str, str] | None:
     names = dict(result.names)
     if dataset.file.write.mode == "scd2":
         names.update({one: one for one in SCD2_COLUMNS})
+    if dataset.surrogate_key is not None:
+        names.update({dataset.surrogate_key.lower(): dataset.surrogate_key, "is_inferred": "is_inferred"})
+    if dataset.file.fact is not None:
+        names.update({one.lower(): one for one in dataset.file.fact.dimensions})
     return names
 
 

@@ -17,6 +17,7 @@ from lakewright.project.convert import convert
 from lakewright.project.document import Document, read
 from lakewright.project.environment import Environment, read_environment
 from lakewright.project.functions import guess_inputs
+from lakewright.project.locate import locations
 from lakewright.project.targets import PROJECT_FILE, read_project_file
 from lakewright.spec.dataset import Dataset, DatasetFile
 from lakewright.spec.project import Project, ProjectFile, UnitTest
@@ -139,6 +140,10 @@ class _Reader:
             self._made_of(file, found)
         if len(self.problems) > before:
             return None
+        if file.dimension is not None and file.dimension.date is not None:
+            sql = self._days(file, found)
+            if sql is None:
+                return None
         return Dataset(
             zone=found.zone,
             name=found.name,
@@ -153,6 +158,11 @@ class _Reader:
         """Exactly one of ``from``, SQL and Python says what a dataset is made of."""
         where = Where(found.path, 1)
         queries = [found.files[kind] for kind in (".sql", ".py") if kind in found.files]
+        if file.dimension is not None and file.dimension.date is not None:
+            made = [*(["`from`"] if file.from_ else []), *queries, *(["`steps`"] if file.steps else [])]
+            if made:
+                self._contradiction(where, f"`dimension.date` makes the rows, and so does {made[0]}")
+            return
         if len(queries) == 2:
             self._contradiction(where, f"both {queries[0]} and {queries[1]} make this dataset")
         if file.from_ and queries:
@@ -171,6 +181,18 @@ class _Reader:
             self.problems.append(
                 Problem("LW121", "nothing says what this dataset is made of", where, remedy=remedy)
             )
+
+    def _days(self, file: DatasetFile, found: _files.DatasetFiles) -> str | None:
+        """The query of a dimension of days; None when its settings are wrong."""
+        from lakewright.project.dates import date_problems, date_query
+
+        assert file.dimension is not None and file.dimension.date is not None
+        wrong = date_problems(file.dimension.date)
+        places = locations(str(self.root))
+        for key, message in wrong:
+            where = places.where(found.path, ("dimension", "date", key))
+            self.problems.append(Problem("LW127", message, where))
+        return None if wrong else date_query(file.dimension.date, file.dimension.key or "date_key")
 
     def _contradiction(self, where: Where, message: str, remedy: str = "") -> None:
         self.problems.append(Problem("LW120", message, where, remedy=remedy))

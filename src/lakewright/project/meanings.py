@@ -18,6 +18,7 @@ from lakewright.spec.expectations import (
 )
 from lakewright.spec.project import S3, Defaults, Engine, Lake, Lineage, ProjectFile, Target, UnitTest, Zone
 from lakewright.spec.sources import FileDataset, FileSource, ReadOptions
+from lakewright.spec.star import DateDimension, Dimension, Fact, Lookup
 from lakewright.spec.steps import (
     Aggregate,
     Cast,
@@ -164,6 +165,8 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "priority": "Of the datasets that are ready, the highest goes first.",
         "pool": "The pool of `engine.pools` that it is built in.",
         "retention": "How long its data stays: `90d`, `1y`, `forever`.",
+        "dimension": "Makes it a dimension of a star schema: members with a surrogate key.",
+        "fact": "Makes it a fact of a star schema: rows that refer to members of dimensions.",
     },
     Column: {
         "type": "SQL type; a value that does not convert breaks the rule `<column>.type`.",
@@ -194,6 +197,29 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "changed_at": "Column with the time of a change; the build's time without it.",
         "track": "Columns whose changes make a new version; all others but keys without it.",
         "detect_deletes": "Whether a key that is missing from a full load ends.",
+    },
+    Dimension: {
+        "key": "Column with the surrogate key; the dataset's name without `dim_` and with `_key` without it.",
+        "unknown": "Values of the member for facts whose member is not known, by column.",
+        "not_applicable": "Values of the member for facts that have none, by column.",
+        "date": "Makes it a dimension of days, which needs no source.",
+    },
+    DateDimension: {
+        "from": "First day.",
+        "to": "Last day, included.",
+        "fiscal_year_starts": "Month with which the fiscal year starts.",
+        "holidays": "Country whose holidays are marked, as ISO 3166 code, with a subdivision where wanted: `DE`, `US-CA`.",
+        "language": "Language of the holidays' names, such as `en_US`; the country's own without it.",
+    },
+    Fact: {
+        "dimensions": "Columns with surrogate keys, and the dimension of each, or how it is looked up.",
+        "at": "Column with the time of the event, by which versions of members are chosen.",
+    },
+    Lookup: {
+        "dimension": "The dimension.",
+        "on": "Columns of the fact with the natural key, and their names in the dimension; the same names without it.",
+        "at": "Column with the time for which a version is looked up, instead of the fact's.",
+        "missing": "A member that is not there yet is added, to be completed later, or the fact refers to the unknown one.",
     },
     Incremental: {
         "column": "Cursor column of the upstream: greater values are new.",

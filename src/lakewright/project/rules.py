@@ -6,6 +6,7 @@ A *text rule* gets the text and returns what was expected instead, or "" when it
 from __future__ import annotations
 
 import codecs
+import datetime
 import re
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from lakewright.spec.durations import parse_duration
 from lakewright.spec.expectations import Completeness, Condition, DistinctCount, Fresh, References, RowCount
 from lakewright.spec.project import S3, Defaults, Engine, Lake, Lineage, ProjectFile, Target, UnitTest, Zone
 from lakewright.spec.sources import FileDataset, FileSource, ReadOptions
+from lakewright.spec.star import DateDimension, Dimension, Fact, Lookup
 from lakewright.spec.steps import Aggregate, Cast, PythonStep
 
 __all__ = [
@@ -113,6 +115,14 @@ def _partition(text: str) -> str:
     if partition_column(text) is not None:
         return ""
     return "a column, year(c), month(c), day(c), hour(c) or bucket(n, c)"
+
+
+def _day(text: str) -> str:
+    try:
+        datetime.date.fromisoformat(text)
+    except ValueError:
+        return "a date as YYYY-MM-DD"
+    return ""
 
 
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z")
@@ -244,6 +254,11 @@ TEXT_RULES: dict[Field, TextRule] = {
     (ReadOptions, "escape"): _one_character,
     (ReadOptions, "comment"): _one_character,
     (ReadOptions, "records"): _records,
+    (DateDimension, "from_"): _day,
+    (DateDimension, "to"): _day,
+    (Fact, "dimensions"): _dataset,
+    (Lookup, "dimension"): _dataset,
+    (Dimension, "key"): _column,
 }
 
 #: Rules for the keys of a mapping.
@@ -254,6 +269,7 @@ KEY_RULES: dict[Field, TextRule] = {
     (Engine, "pools"): name_problem,
     (ProjectFile, "targets"): name_problem,
     (UnitTest, "given"): _dataset,
+    (Fact, "dimensions"): _column,
 }
 
 #: Least and greatest number of a field, inclusive.
@@ -275,6 +291,7 @@ RANGES: dict[Field, tuple[float, float | None]] = {
     (Engine, "pools"): (1, 1024),
     (DatasetFile, "priority"): (-1000, 1000),
     (ReadOptions, "skip"): (0, None),
+    (DateDimension, "fiscal_year_starts"): (1, 12),
 }
 
 #: The same as a text rule, for the JSON Schema: what editors can check.

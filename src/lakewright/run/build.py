@@ -27,6 +27,7 @@ from lakewright.run.publish import Publication, publish
 from lakewright.run.record import keep_columns, record_audit
 from lakewright.run.services import Services
 from lakewright.run.stage import stage
+from lakewright.run.star import star_of
 from lakewright.spec.dataset import Dataset, Write
 from lakewright.sql.names import column, literal, table
 from lakewright.sql.partition import parse_partition, partition_value
@@ -40,7 +41,10 @@ __all__ = ["Built", "build", "dataset_state", "upstream_state"]
 
 @dataclass
 class Built:
-    """What a build did. ``read`` counts the rows read where that is known; ``removed`` those that steps left out."""
+    """What a build did. ``read`` counts the rows read where that is known; ``removed`` those that steps left out.
+
+    ``touched`` are the checkpoints of other datasets of its star that changed with it.
+    """
 
     dataset: str
     batch: int
@@ -54,6 +58,7 @@ class Built:
     positions: dict[str, Position]
     at: datetime
     notes: tuple[str, ...] = ()
+    touched: tuple[Checkpoint, ...] = ()
 
 
 def dataset_state(checkpoint: Checkpoint | None) -> DatasetState | None:
@@ -110,7 +115,7 @@ def _build(
     seen = services.seen(dataset.id)
     batch = (seen.batch if seen else 0) + 1
     window = _window(dataset, plan.work.backfill)
-    keys = file.write.keys or tuple(name for name, one in file.columns.items() if one.key)
+    keys = dataset.natural_keys
     target = table(dataset.id)
     exists = services.lake.columns(cursor, dataset.id) is not None
     staged = stage(
@@ -161,9 +166,11 @@ def _build(
                 # a backfill leaves the rest of the table as an earlier definition made it
                 fingerprint=seen.fingerprint if seen and window is not None else plan.fingerprint,
                 window=window,
+                star=star_of(services.project, dataset),
             ),
         )
-    services.advance(published.checkpoint)
+    for checkpoint in (published.checkpoint, *published.touched):
+        services.advance(checkpoint)
     removed = None if read is None else read - published.rows - published.quarantined
     built = Built(
         dataset=dataset.id,
@@ -177,7 +184,8 @@ def _build(
         columns=published.columns,
         positions=given.positions,
         at=at,
-        notes=notes,
+        notes=(*notes, *published.notes),
+        touched=published.touched,
     )
     return built
 

@@ -122,6 +122,9 @@ class _Build:
             tell_failed(self.services, dataset.id, context.run, error)
             raise
         tell_built(self.services, dataset, node.reads, built, context.run)
+        for one in built.touched:
+            other = self.services.project.datasets[one.dataset]
+            tell_again(self.services, other, self.graph.nodes[one.dataset].reads, one)
         return _outcome(built, plan)
 
 

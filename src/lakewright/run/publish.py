@@ -16,6 +16,7 @@ from lakewright.lake import Checkpoint
 from lakewright.plan.tasks import WriteMode
 from lakewright.run.inputs import STAGE
 from lakewright.run.stage import Staged
+from lakewright.run.star import Star, StarWork
 from lakewright.spec.dataset import Dataset, Write
 from lakewright.spec.steps import Deduplicate
 from lakewright.sql.checks import reasons
@@ -59,7 +60,8 @@ class Publication:
 
     ``mode`` is the write mode in force; ``anew`` empties the table first. ``replaced`` are source
     files whose earlier rows make room; ``window`` limits a backfill: the column and both ends.
-    ``inputs`` says how far each upstream was read, ``rebuilt`` which batch last took rows away.
+    ``inputs`` says how far each upstream was read, ``rebuilt`` which batch last took rows away. ``star``
+    is its part in a star schema.
     """
 
     dataset: Dataset
@@ -75,16 +77,22 @@ class Publication:
     rebuilt: int
     fingerprint: str
     window: tuple[str, str, str] | None = None
+    star: Star | None = None
 
 
 @dataclass(frozen=True)
 class Published:
-    """What was committed: rows that were published, rows put into quarantine, the checkpoint."""
+    """What was committed: rows that were published, rows put into quarantine, the checkpoint.
+
+    ``touched`` are the checkpoints of other datasets of its star that changed with it.
+    """
 
     rows: int
     quarantined: int
     checkpoint: Checkpoint
     columns: dict[str, str]
+    touched: tuple[Checkpoint, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def publish(lake: Lake, cursor: duckdb.DuckDBPyConnection, staged: Staged, what: Publication) -> Published:
@@ -96,6 +104,7 @@ def publish(lake: Lake, cursor: duckdb.DuckDBPyConnection, staged: Staged, what:
     counts = _counts(cursor, staged)
     columns = {**staged.columns, **_audit_columns(staged, what)}
     write = msgspec.structs.replace(what.dataset.file.write, mode=what.mode, keys=what.keys)
+    output = _output(write, columns, what)
 
     def work() -> Published:
         # a process that slept through the end of its lease must not publish on top of its successor
@@ -103,27 +112,35 @@ def publish(lake: Lake, cursor: duckdb.DuckDBPyConnection, staged: Staged, what:
             raise OvertakenError(
                 "LW613", f"{what.dataset.id} batch {what.batch} was published by another process meanwhile"
             )
-        stored = _prepare(lake, cursor, what, lake.storable(output_columns(write, columns)))
+        star = StarWork(lake, cursor, what.star, what.batch, what.at) if what.star else None
+        if star is not None:
+            star.before(anew=what.anew, removes=bool(what.replaced))
+        stored = _prepare(lake, cursor, what, lake.storable(output))
         target = table(what.dataset.id)
         removed: int = sum(_delete(cursor, one) for one in _make_room(staged, what, target))
         # rows that go where none are need no look-up of their key, and must not push others out
         plain = what.mode != "scd2" and (what.anew or (what.window is not None and what.mode != "merge"))
         effective: Write = msgspec.structs.replace(write, mode="append") if plain else write
-        rows = _good_rows(staged, what, columns, source)
+        rows, given = _good_rows(staged, what, columns, source), columns
+        if star is not None:
+            rows, given = star.rows(rows, columns, history=what.mode == "scd2")
         for statement in publish_statements(
             effective,
             what.keys,
             target,
             rows,
-            columns,
+            given,
             first=what.anew,
             at=what.at,
             newer_by=_newer_by(staged, what),
+            surrogate=what.star.key if what.star else None,
         ):
             if isinstance(statement, exp.Delete):
                 removed += _delete(cursor, statement)
             else:
                 cursor.execute(statement.sql("duckdb"))
+        if star is not None:
+            star.after()
         _make_room_in_quarantine(lake, cursor, what)
         if counts[1]:
             _quarantine(lake, cursor, staged, what, source)
@@ -134,15 +151,24 @@ def publish(lake: Lake, cursor: duckdb.DuckDBPyConnection, staged: Staged, what:
             what.dataset.id, what.batch, what.run_id, positions, what.fingerprint, counts[0], what.at
         )
         lake.add_checkpoint(cursor, checkpoint)
-        return Published(counts[0], counts[1], checkpoint, stored)
+        touched = star.checkpoints() if star else ()
+        return Published(counts[0], counts[1], checkpoint, stored, touched, tuple(star.notes) if star else ())
 
-    _make_tables(lake, cursor, staged, what, lake.storable(output_columns(write, columns)))
+    _make_tables(lake, cursor, staged, what, lake.storable(output))
     return lake.commit(
         cursor,
         work,
         message=f"{what.dataset.id} batch {what.batch}",
         info={"run": what.run_id, "dataset": what.dataset.id, "batch": what.batch, "mode": what.mode},
     )
+
+
+def _output(write: Write, columns: Mapping[str, str], what: Publication) -> dict[str, str]:
+    """The columns of the table: those of the rows, of a history, and the surrogate keys of a star."""
+    key = what.star.key if what.star else None
+    made = output_columns(write, columns, surrogate=key)
+    fact = what.dataset.file.fact
+    return {**dict.fromkeys(fact.lookups, "BIGINT"), **made} if fact else made
 
 
 def _delete(cursor: duckdb.DuckDBPyConnection, statement: exp.Expr) -> int:

@@ -70,7 +70,8 @@ def tell_again(services: Services, dataset: Dataset, reads: tuple[str, ...], las
         with services.session.cursor() as cursor:
             columns = services.lake.columns(cursor, dataset.id) or {}
     batches = {id: int(one["batch"]) for id, one in found.get("inputs", {}).items()}
-    verdict = audit.verdict if audit and audit.batch == last.batch else None
+    same = audit is not None and (audit.batch == last.batch or last.kind == "repair")
+    verdict = audit.verdict if audit and same else None
     score = verdict.score if verdict else None
     told = _Told(last.batch, last.run_id, last.at, columns, batches, last.rows, verdict, score)
     # the rows are there: whether their columns suit the ones before is no longer the question
@@ -180,7 +181,12 @@ def _lineage(services: Services, dataset: Dataset, reads: tuple[str, ...]) -> Li
         for one in entries.entries(services.state)
         if one.dataset in reads and one.updated is not None
     }
-    return lineage(dataset, known)
+    fact = dataset.file.fact
+    keys = {
+        one.dimension: services.project.datasets[one.dimension].surrogate_key or ""
+        for one in (fact.lookups if fact else {}).values()
+    }
+    return lineage(dataset, known, keys)
 
 
 def _table(services: Services, id: str) -> TableInfo | None:

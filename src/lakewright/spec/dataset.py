@@ -6,6 +6,7 @@ from typing import Literal
 
 from lakewright.spec.base import Severity, Spec
 from lakewright.spec.expectations import Expectation
+from lakewright.spec.star import Dimension, Fact
 from lakewright.spec.steps import Step
 
 __all__ = ["Column", "Dataset", "DatasetFile", "Incremental", "Scd2", "Write"]
@@ -111,6 +112,8 @@ class DatasetFile(Spec, frozen=True, kw_only=True):
     priority: int = 0
     pool: str | None = None
     retention: str | None = None
+    dimension: Dimension | None = None
+    fact: Fact | None = None
 
 
 class Dataset(Spec, frozen=True, kw_only=True):
@@ -132,3 +135,18 @@ class Dataset(Spec, frozen=True, kw_only=True):
     def id(self) -> str:
         """``zone.name``."""
         return f"{self.zone}.{self.name}"
+
+    @property
+    def natural_keys(self) -> tuple[str, ...]:
+        """The columns that tell which rows are the same: those of ``write.keys``, or with ``key: true``."""
+        if self.file.dimension is not None and self.file.dimension.date is not None:
+            return ("date",)
+        return self.file.write.keys or tuple(name for name, one in self.file.columns.items() if one.key)
+
+    @property
+    def surrogate_key(self) -> str | None:
+        """The column with the surrogate key of a dimension, None for any other dataset."""
+        dimension = self.file.dimension
+        if dimension is None:
+            return None
+        return dimension.key or ("date_key" if dimension.date else f"{self.name.removeprefix('dim_')}_key")

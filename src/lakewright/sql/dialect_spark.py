@@ -33,7 +33,7 @@ KNOWN_FUNCTIONS: tuple[type[exp.Expr], ...] = (
 # Functions that SQLGlot does not know, which both engines spell and mean the same or `correct` rewrites.
 KNOWN_ANONYMOUS = frozenset(
     {
-        "ARRAY_TO_STRING", "BIT_COUNT", "CONCAT_WS", "DATE_PART", "ISFINITE", "ISODOW", "JSON_MERGE_PATCH", "JSON_OBJECT", "LEN", "LIST_SORT",
+        "ARRAY_TO_STRING", "BIT_COUNT", "CONCAT_WS", "DATE_PART", "EPOCH_US", "ISFINITE", "ISODOW", "JSON_MERGE_PATCH", "JSON_OBJECT", "LEN", "LIST_SORT",
         "LIST_TRANSFORM", "LOG10", "NOW", "QUANTILE_CONT", "REGEXP_FULL_MATCH", "REGEXP_MATCHES",
         "REGEXP_REPLACE", "STRING_SPLIT", "STRIP_ACCENTS", "STRLEN", "TRY_STRPTIME", "TYPEOF",
     }
@@ -138,6 +138,10 @@ def _correct(node: exp.Expr) -> exp.Expr:
             return exp.paren(_function("DAYOFWEEK", node.this) - 1)
         case exp.Extract():
             return _extract(node)
+        case exp.Cast() if isinstance(node.this, exp.DPipe) and node.this.this == exp.Literal.string("0x"):
+            # a number written in hexadecimal
+            digits = _function("CONV", node.this.expression, exp.Literal.number(16), exp.Literal.number(10))
+            return exp.cast(digits, "BIGINT")
         case exp.EQ() if _named(node.this, "TYPEOF") and node.expression.name == "VARCHAR":
             return exp.EQ(this=node.this, expression=exp.Literal.string("string"))
         case exp.Drop() if node.meta.get("temporary"):
@@ -236,6 +240,7 @@ def _finite(arguments: list[exp.Expr]) -> exp.Expr:
 _ANONYMOUS: dict[str, Rewrite] = {
     "ARRAY_TO_STRING": _renamed("ARRAY_JOIN"),
     "DATE_PART": _date_part,
+    "EPOCH_US": _renamed("UNIX_MICROS"),
     "ISFINITE": _finite,
     "ISODOW": _weekday,
     "JSON_MERGE_PATCH": _json_add,

@@ -14,7 +14,8 @@ from lakewright.spec.dataset import Dataset
 from lakewright.sql.lineage_steps import Finding, trace_contract, trace_steps
 from lakewright.sql.query import dependencies, shared_query
 from lakewright.sql.query_columns import problem_of, resolve
-from lakewright.sql.query_relation import DIRECT, INDIRECT, Col, Origin, Relation
+from lakewright.sql.query_relation import DIRECT, INDIRECT, Col, Origin, Relation, applied
+from lakewright.sql.surrogate import INFERRED
 
 __all__ = [
     "DIRECT",
@@ -65,11 +66,35 @@ def column_lineage(
     return dict(lineage(dataset, schema).columns)
 
 
-def lineage(dataset: Dataset, schema: Mapping[str, Mapping[str, str]]) -> Lineage:
-    """Return the whole lineage of *dataset*: by column and of its rows. Arguments as :func:`column_lineage`."""
+def lineage(
+    dataset: Dataset,
+    schema: Mapping[str, Mapping[str, str]],
+    surrogate_keys: Mapping[str, str] | None = None,
+) -> Lineage:
+    """Return the whole lineage of *dataset*: by column and of its rows. Arguments as :func:`column_lineage`.
+
+    *surrogate_keys* names that of each dimension that a fact refers to.
+    """
     relations = {id: Relation.of(id, columns) for id, columns in schema.items()}
     output = trace(dataset, lambda id: relations.get(id) or Relation.of(id, None)).output
-    return Lineage({col.name: _sorted(col) for col in output.visible()}, tuple(sorted(output.rows)))
+    columns = {col.name: _sorted(col) for col in output.visible()}
+    made = _surrogates(dataset, columns, surrogate_keys or {})
+    return Lineage({**made, **columns}, tuple(sorted(output.rows)))
+
+
+def _surrogates(
+    dataset: Dataset, columns: Mapping[str, tuple[Origin, ...]], keys: Mapping[str, str]
+) -> dict[str, tuple[Origin, ...]]:
+    """Where surrogate keys come from: a dimension's from its natural key, a fact's from its dimensions."""
+    found: dict[str, tuple[Origin, ...]] = {}
+    if dataset.surrogate_key is not None and dataset.surrogate_key not in columns:
+        natural = [origin for name in dataset.natural_keys for origin in columns.get(name, ())]
+        found[dataset.surrogate_key] = tuple(sorted(applied(natural, "TRANSFORMATION", masking=True)))
+    for name, one in (dataset.file.fact.lookups if dataset.file.fact else {}).items():
+        by = applied([origin for here in one.on for origin in columns.get(here, ())], "JOIN")
+        key = keys.get(one.dimension)
+        found[name] = tuple(sorted({*by, *([Origin(one.dimension, key)] if key else [])}))
+    return found
 
 
 def _sorted(col: Col) -> tuple[Origin, ...]:
@@ -103,6 +128,10 @@ def stored(dataset: Dataset, output: Relation) -> Relation:
     columns = {col.name: col.type for col in output.visible()}
     if dataset.file.write.mode == "scd2":
         columns |= {name: kind for name, kind in HISTORY.items() if name not in columns}
+    if dataset.file.fact is not None:
+        columns = {**dict.fromkeys(dataset.file.fact.dimensions, "BIGINT"), **columns}
+    if dataset.surrogate_key is not None and dataset.surrogate_key not in columns:
+        columns = {dataset.surrogate_key: "BIGINT", **columns, INFERRED: "BOOLEAN"}
     result = Relation.of(dataset.id, columns, open=output.open)
     result.gone, result.unnamed = output.gone - columns.keys(), output.unnamed
     return result

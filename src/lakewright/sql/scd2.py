@@ -30,10 +30,12 @@ from sqlglot import exp, parse_one
 from lakewright.errors import LakewrightError, nearest
 from lakewright.spec.dataset import Write
 from lakewright.sql.cast_types import family
+from lakewright.sql.fill import fill
 from lakewright.sql.names import hidden
 from lakewright.sql.scd2_changes import SEEN, changes
 from lakewright.sql.scd2_snapshot import snapshot
 from lakewright.sql.scd2_text import History, listed, quoted, same
+from lakewright.sql.surrogate import INFERRED
 
 __all__ = ["SEEN", "History", "history_of", "scd2_columns", "scd2_statements"]
 
@@ -42,8 +44,18 @@ _VERSIONS = "_scd2_versions"
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 
 
-def history_of(write: Write, keys: Sequence[str], columns: Mapping[str, str], at: datetime) -> History:
-    """Return the history that *write* asks for over *columns*; LW314 for one that cannot be kept."""
+def history_of(
+    write: Write,
+    keys: Sequence[str],
+    columns: Mapping[str, str],
+    at: datetime,
+    *,
+    surrogate: str | None = None,
+) -> History:
+    """Return the history that *write* asks for over *columns*; LW314 for one that cannot be kept.
+
+    *surrogate* names the column of a dimension's surrogate key, which tells its versions apart.
+    """
     if not keys:
         raise LakewrightError(
             "LW314", "write mode scd2 needs keys", remedy="mark a column `key: true`, or give write.keys"
@@ -67,13 +79,14 @@ def history_of(write: Write, keys: Sequence[str], columns: Mapping[str, str], at
         kind=kind,
         now=f"CAST('{text}' AS {kind})",
         detect_deletes=write.scd2.detect_deletes,
+        surrogate=surrogate,
     )
 
 
-def scd2_columns(write: Write, columns: Mapping[str, str]) -> dict[str, str]:
+def scd2_columns(write: Write, columns: Mapping[str, str], *, surrogate: str | None = None) -> dict[str, str]:
     """Return the columns of a history of rows with *columns*: theirs, and those that say when they hold.
 
-    LW314 when *columns* has one of these already, or ``changed_at`` is not a date or timestamp.
+    A dimension has its *surrogate* key before them, and whether a member was inferred. LW314 when *columns* has one of these already, or ``changed_at`` is not a date or timestamp.
     """
     for name in (_VALID_FROM, _VALID_TO, _IS_CURRENT, SEEN):
         if any(one.lower() == name for one in columns):
@@ -84,6 +97,8 @@ def scd2_columns(write: Write, columns: Mapping[str, str]) -> dict[str, str]:
     shown = {name: type for name, type in columns.items() if not hidden(name)}
     own = {_VALID_FROM: kind, _VALID_TO: kind, _IS_CURRENT: "BOOLEAN"}
     seen = {SEEN: f"{kind}[]"} if write.scd2.changed_at else {}
+    if surrogate:
+        shown, own = {surrogate: "BIGINT", **shown}, {**own, INFERRED: "BOOLEAN"}
     return {**shown, **own, **{name: type for name, type in columns.items() if hidden(name)}, **seen}
 
 
@@ -94,9 +109,17 @@ def scd2_statements(
     make = changes if history.changed_at else snapshot
     source = make(history, first=first)
     columns = [*history.stored, _VALID_FROM, _VALID_TO, _IS_CURRENT, *([SEEN] if history.changed_at else [])]
+    relations: dict[str, exp.Table | exp.Query] = {
+        "__target__": target,
+        "__stored__": _members(target, history),
+        "__rows__": rows,
+    }
+    if history.surrogate:
+        columns = [history.surrogate, *columns, INFERRED]
+        source = f"SELECT *, FALSE AS {INFERRED} FROM ({source}) AS _versions"
     if first:
         text = f"INSERT INTO __target__ ({listed(columns)}) SELECT {listed(columns)} FROM ({source}) AS _new"
-        return (_filled(text, target, rows),)
+        return (fill(text, relations),)
     settled = (*history.keys, _VALID_FROM)
     values = [one for one in columns if one not in settled]
     statements = [
@@ -111,32 +134,24 @@ def scd2_statements(
         statements.append(_swallowed(history))
     drop = parse_one(f"DROP TABLE {_VERSIONS}", dialect="duckdb")
     drop.meta["temporary"] = True
-    return (*(_filled(text, target, rows) for text in statements), drop)
+    return (*(fill(text, relations) for text in statements), drop)
+
+
+def _members(target: exp.Table, history: History) -> exp.Table | exp.Query:
+    """The rows that are versions of a key: not those of a dimension that stand for none, or wait for theirs."""
+    if history.surrogate is None:
+        return target
+    known = exp.column(history.surrogate, quoted=True) >= exp.Literal.number(0)
+    return exp.select("*").from_(target.copy()).where(known, exp.column(INFERRED).not_())
 
 
 def _swallowed(history: History) -> str:
     """Delete the versions whose start has become a confirmation of an earlier version."""
     return (
-        "DELETE FROM __target__ AS _old WHERE EXISTS (SELECT 1 FROM __target__ AS _whole"
+        "DELETE FROM __target__ AS _old WHERE EXISTS (SELECT 1 FROM __stored__ AS _whole"
         f" WHERE LEN(_whole.{SEEN}) > 0 AND {same(history.keys, '_whole', '_old')}"
         f" AND _whole.valid_from < _old.valid_from AND LIST_CONTAINS(_whole.{SEEN}, _old.valid_from))"
     )
-
-
-def _filled(text: str, target: exp.Table, rows: exp.Select) -> exp.Expr:
-    """Parse *text*, and put the table and the rows where it has ``__target__`` and ``__rows__``."""
-    tree: exp.Expr = parse_one(text, dialect="duckdb")
-    for node in list(tree.find_all(exp.Table)):
-        if node.name == "__target__":
-            new: exp.Expr = target.copy()
-        elif node.name == "__rows__":
-            new = rows.subquery(copy=True)
-        else:
-            continue
-        if node.args.get("alias"):
-            new.set("alias", node.args["alias"].copy())
-        node.replace(new)
-    return tree
 
 
 def _kind(write: Write, columns: Mapping[str, str]) -> str:

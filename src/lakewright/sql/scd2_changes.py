@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lakewright.sql.scd2_text import SEEN, History, listed, quoted, same, with_
+from lakewright.sql.surrogate import surrogate
 
 __all__ = ["SEEN", "changes"]
 
@@ -63,8 +64,10 @@ def _known(history: History) -> dict[str, str]:
     """Stored versions of the keys for which *_incoming* says something new."""
     keys, stored = listed(history.keys), listed(history.stored)
     everything = f"{listed(history.stored, '_t')}, _t.valid_from, _t.valid_to, _t.is_current, _t.{SEEN}"
+    if history.surrogate:
+        everything += f", _t.{quoted(history.surrogate)}"
     ctes = {
-        "_old": f"SELECT {everything} FROM __target__ AS _t WHERE EXISTS"
+        "_old": f"SELECT {everything} FROM __stored__ AS _t WHERE EXISTS"
         f" (SELECT 1 FROM _incoming AS _i WHERE {same(history.keys, '_i', '_t')})",
     }
     confirmed = f"_o.valid_from = _i._h_at OR LIST_CONTAINS(_o.{SEEN}, _i._h_at)"
@@ -87,7 +90,7 @@ def _known(history: History) -> dict[str, str]:
             f" JOIN ({ended}) AS _o ON {same(history.keys, '_o', '_i')} WHERE _i._h_at <= _o._h_ended"
         )
         ctes["_absent"] = (
-            f"SELECT {everything} FROM __target__ AS _t WHERE _t.is_current AND _t.valid_from < {history.now}"
+            f"SELECT {everything} FROM __stored__ AS _t WHERE _t.is_current AND _t.valid_from < {history.now}"
             f" AND NOT EXISTS (SELECT 1 FROM _given AS _i WHERE {same(history.keys, '_i', '_t')})"
         )
     ctes["_fresh"] = fresh
@@ -158,6 +161,14 @@ def _versions(history: History) -> dict[str, str]:
         # a version that this batch changes belongs to it
         values["_batch_id"] = "COALESCE((SELECT MAX(_batch_id) FROM _given), _s._batch_id)"
     shown = ", ".join(f"{value} AS {quoted(name)}" for name, value in values.items())
+    if history.surrogate:
+        # the first version of a key has the same surrogate key whenever it starts
+        start = f"MIN(_s._h_at) OVER (PARTITION BY {listed(history.keys, '_s')})"
+        name, keys_ = history.surrogate, history.keys
+        shown += (
+            f", CASE WHEN _s._h_at = {start} THEN {surrogate(name, keys_, '_s')}"
+            f" ELSE {surrogate(name, keys_, '_s', since='_s._h_at')} END AS {quoted(name)}"
+        )
     none = f"CAST([] AS {history.kind}[])"
     ctes["_rebuilt"] = (
         f"SELECT {shown}, _s._h_at AS valid_from, _s._h_until AS valid_to, _s._h_until IS NULL AS is_current,"
@@ -168,7 +179,9 @@ def _versions(history: History) -> dict[str, str]:
 
 def _different(history: History) -> str:
     """The rebuilt versions that are not stored just so."""
-    compared = (*history.keys, *history.content, "valid_from", "valid_to", SEEN)
+    compared = [*history.keys, *history.content, "valid_from", "valid_to", SEEN]
+    if history.surrogate:
+        compared.append(history.surrogate)
     return (
         "SELECT * FROM _rebuilt AS _r WHERE NOT EXISTS"
         f" (SELECT 1 FROM _touched AS _t WHERE {same(compared, '_t', '_r')})"

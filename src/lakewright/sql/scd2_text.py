@@ -18,7 +18,8 @@ class History:
     """What a history is made of: names of columns by their part in it.
 
     ``others`` are the columns that are not tracked; ``changed_at`` is in none of the other lists.
-    ``kind`` is the type of ``valid_from`` and ``now`` the build's time as SQL of that type.
+    ``kind`` is the type of ``valid_from`` and ``now`` the build's time as SQL of that type. ``surrogate``
+    is the surrogate key of a dimension.
     """
 
     keys: tuple[str, ...]
@@ -30,6 +31,7 @@ class History:
     kind: str
     now: str
     detect_deletes: bool
+    surrogate: str | None = None
 
     @property
     def content(self) -> tuple[str, ...]:

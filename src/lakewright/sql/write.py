@@ -10,21 +10,31 @@ from sqlglot import exp
 from lakewright.errors import LakewrightError, nearest
 from lakewright.spec.dataset import Write
 from lakewright.sql.cast_model import is_null
-from lakewright.sql.names import column, identifier
+from lakewright.sql.names import column, hidden, identifier
 from lakewright.sql.partition import parse_partition, partition_value
 from lakewright.sql.scd2 import history_of, scd2_columns, scd2_statements
+from lakewright.sql.surrogate import INFERRED
 
 __all__ = ["output_columns", "publish_statements"]
 
 _NEW, _OLD = "_new", "_old"
 
 
-def output_columns(write: Write, columns: Mapping[str, str]) -> dict[str, str]:
+def output_columns(
+    write: Write, columns: Mapping[str, str], *, surrogate: str | None = None
+) -> dict[str, str]:
     """Return the columns of the table that rows with *columns* are written to, in order.
 
-    They are the same but for ``scd2``, which adds the columns of its history.
+    They are the same but for ``scd2``, which adds the columns of its history, and for a dimension, which
+    has its *surrogate* key and tells which of its members were inferred.
     """
-    return scd2_columns(write, columns) if write.mode == "scd2" else dict(columns)
+    if write.mode == "scd2":
+        return scd2_columns(write, columns, surrogate=surrogate)
+    if surrogate is None:
+        return dict(columns)
+    shown = {name: type for name, type in columns.items() if not hidden(name)}
+    more = {name: type for name, type in columns.items() if hidden(name)}
+    return {surrogate: "BIGINT", **shown, INFERRED: "BOOLEAN", **more}
 
 
 def publish_statements(
@@ -37,14 +47,15 @@ def publish_statements(
     first: bool,
     at: datetime,
     newer_by: str | None = None,
+    surrogate: str | None = None,
 ) -> tuple[exp.Expr, ...]:
     """Return the statements that publish *rows* to *target*.
 
     *rows* selects exactly *columns* (name → DuckDB type), audit columns included. *target* exists
     with :func:`output_columns`; *first* says that it is empty. *at* is the build's time. ``merge``
     wants rows with unique *keys*, and so does ``scd2`` without ``changed_at``; with *newer_by*, a row
-    whose value there is less than that of the published row of its key does not replace it. Raises
-    LakewrightError LW314 for a mode that its columns do not allow.
+    whose value there is less than that of the published row of its key does not replace it. A history
+    gives each of its versions the *surrogate* key of a dimension. Raises LakewrightError LW314 for a mode that its columns do not allow.
     """
     match write.mode:
         case "append" | None:
@@ -67,7 +78,7 @@ def publish_statements(
                 _insert(target, rows, columns) if first else _merge(target, rows, names, columns, newer_by),
             )
         case "scd2":
-            history = history_of(write, _known(keys, columns, "keys"), columns, at)
+            history = history_of(write, _known(keys, columns, "keys"), columns, at, surrogate=surrogate)
             return scd2_statements(history, target, rows, first=first)
 
 
