@@ -93,6 +93,11 @@ CODES: dict[str, Code] = {
         "The keys of two different members of a dimension have the same number; nothing was published.",
         "give the dimension another `key`: its name is a part of the number",
     ),
+    "LW620": Code(
+        "no column to look up a dimension by",
+        "A fact's look-up names a column that its rows do not have; nothing was published.",
+        "name a column of the fact under `on` or `at`; `lakewright catalog DATASET` lists them",
+    ),
     "LW651": Code(
         "state database damaged",
         "The state database is not readable as a database; tables and files of the lake are not affected.",

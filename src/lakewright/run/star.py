@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlglot import exp
 
-from lakewright.errors import RunError
+from lakewright.errors import RunError, nearest
 from lakewright.lake import Checkpoint
 from lakewright.plan.tasks import write_mode
 from lakewright.spec.dataset import Dataset
 from lakewright.sql import star as sql
-from lakewright.sql.names import table
+from lakewright.sql.names import hidden, table
 from lakewright.sql.star import Found, Members
 from lakewright.sql.surrogate import NOT_APPLICABLE, UNKNOWN
 
@@ -113,6 +113,14 @@ class StarWork:
         if self.star.dataset.file.fact is not None:
             lookups = self._lookups(self.star.dataset)
             for one in lookups:
+                lacking = [name for name in (*one.on.values(), one.at) if name and name not in columns]
+                if lacking:
+                    raise RunError(
+                        "LW620",
+                        f"{self.star.dataset.id} has no column {lacking[0]!r} to look up {one.members.id} by"
+                        f"{nearest(lacking[0], columns)}",
+                        remedy=f"its columns are {', '.join(name for name in columns if not hidden(name))}",
+                    )
                 self._infer(one, rows)
             rows, made = sql.fact_rows(rows, made, lookups)
         return rows, made
@@ -129,7 +137,7 @@ class StarWork:
         if self._keeps:
             count = self._run(sql.lost_members(of, _BEFORE, self.batch, self.at.isoformat()))
             if count:
-                self.notes.append(f"{_count(count, 'member')} gone from the source stay as inferred")
+                self.notes.append(f"{_count(count, 'member')} that the source does not have stay as inferred")
         if self.cursor.execute(sql.doubled(of, self.batch).sql("duckdb")).fetchone() is not None:
             raise RunError(
                 "LW619",

@@ -18,7 +18,7 @@ KNOWN_FUNCTIONS: tuple[type[exp.Expr], ...] = (
     exp.ArrayFilter, exp.Avg, exp.Between, exp.Case, exp.Cast, exp.Ceil, exp.Chr, exp.Coalesce, exp.Concat,
     exp.ConcatWs, exp.Contains, exp.Corr, exp.Count, exp.CountIf, exp.CumeDist, exp.CurrentDate,
     exp.CurrentTimestamp, exp.DateDiff, exp.DateTrunc, exp.Day, exp.DayOfMonth, exp.DayOfWeek, exp.DayOfWeekIso,
-    exp.DayOfYear, exp.DenseRank, exp.EndsWith, exp.Exp, exp.Explode, exp.Extract, exp.First, exp.FirstValue,
+    exp.DayOfYear, exp.DenseRank, exp.EndsWith, exp.Exists, exp.Exp, exp.Explode, exp.Extract, exp.First, exp.FirstValue,
     exp.Floor, exp.Greatest, exp.GroupConcat, exp.Hour, exp.If, exp.IsNan, exp.JSONExtractScalar, exp.Lag, exp.Last,
     exp.LastDay, exp.LastValue, exp.Lead, exp.Least, exp.Left, exp.Length, exp.Levenshtein, exp.Ln,
     exp.Log, exp.LogicalAnd, exp.LogicalOr, exp.Lower, exp.MD5, exp.Max, exp.Median, exp.Min, exp.Minute, exp.Mode,

@@ -96,7 +96,7 @@ def _known(history: History) -> dict[str, str]:
     ctes["_fresh"] = fresh
     touched = f"SELECT * FROM _old AS _o WHERE EXISTS (SELECT 1 FROM _fresh AS _f WHERE {same(history.keys, '_f', '_o')})"
     if history.detect_deletes:
-        touched += " UNION ALL SELECT * FROM _absent"
+        touched += f" UNION ALL {_absent_versions(history, everything)}"
     ctes["_touched"] = touched
     ctes["_confirmed_before"] = (
         f"SELECT {stored}, UNNEST({SEEN}) AS _h_at FROM _touched WHERE LEN({SEEN}) > 0"
@@ -107,6 +107,16 @@ def _known(history: History) -> dict[str, str]:
         " WHERE valid_to IS NOT NULL AND valid_to IS DISTINCT FROM _h_next"
     )
     return ctes
+
+
+def _absent_versions(history: History, everything: str) -> str:
+    """Stored versions of the keys that end: the last ones, or all where a surrogate key tells the first from others."""
+    if history.surrogate is None:
+        return "SELECT * FROM _absent"
+    return (
+        f"SELECT {everything} FROM __stored__ AS _t"
+        f" WHERE EXISTS (SELECT 1 FROM _absent AS _a WHERE {same(history.keys, '_a', '_t')})"
+    )
 
 
 def _known_events(history: History) -> list[str]:
