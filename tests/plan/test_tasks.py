@@ -137,7 +137,7 @@ def test_batches_of_a_table_not_yet_read_are_named() -> None:
 def test_nobody_looked_yet() -> None:
     tasks = plan(found={})
     assert tasks["raw.orders"].reason == "look for new files"
-    assert tasks["processed.orders"].reason == "new files in raw.orders, if any"
+    assert tasks["processed.orders"].reason == "what is new in raw.orders, if anything"
 
 
 def test_what_is_asked_for_is_done() -> None:

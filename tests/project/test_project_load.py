@@ -233,10 +233,10 @@ def test_a_setting_among_the_names_of_the_short_form_gets_a_hint(write: Write) -
             "kind",
         ),
         (
-            {"sources/shop.yaml": "kind: rest\npath: in\ndatasets: {a: {files: x}}\n"},
+            {"sources/shop.yaml": "kind: carrier_pigeon\npath: in\ndatasets: {a: {files: x}}\n"},
             "sources/shop.yaml:1",
             "LW104",
-            "kind: expected files",
+            "kind: expected one of files",
         ),
         (
             {"sources/shop.yaml": "kind: files\npath: in\ndatasets: {}\n"},

@@ -227,7 +227,8 @@ def test_every_key_has_a_meaning() -> None:
     seen: set[type] = set()
     missing: list[Any] = [
         (keys.struct.__name__, key)
-        for _, struct in KINDS.values()
+        for _, structs in KINDS.values()
+        for struct in structs
         for keys in _all_keys(sh.shape_of(struct), seen)
         for key in keys.fields
         if not meaning(keys.struct, key)

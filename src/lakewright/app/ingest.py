@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lakewright.app.platform import Platform
-from lakewright.errors import NotFoundError, RunError, nearest
+from lakewright.errors import NotFoundError, RunError, UsageError, nearest
 from lakewright.run.lease import Leases
 from lakewright.sources.frame import take_frame
+from lakewright.spec.sources import FileSource
 
 __all__ = ["IngestReport", "ingest"]
 
@@ -36,7 +37,7 @@ def ingest(
 
     The next run builds from it what is made of the dataset. With *key* the call can be repeated:
     the same rows under the same key are taken once. Raises LW901 for a raw dataset that no source
-    declares, LW203 and LW204 for rows that do not fit.
+    declares, LW203 and LW204 for rows that do not fit, LW205 for one that is not made of files.
     """
     id = dataset if dataset.startswith("raw.") else f"raw.{dataset}"
     project = platform.project
@@ -45,6 +46,11 @@ def ingest(
     services = platform.services
     name = id.partition(".")[2]
     source = project.raw[id]
+    spec = project.sources[source]
+    if not isinstance(spec, FileSource):
+        raise UsageError(
+            "LW205", f"{id} is filled by {project.source_paths[source]}, which is not made of files"
+        )
     run = f"ingest-{secrets.token_hex(6)}"
     # a run that takes files of the same dataset now would give its batch the same number
     leases = Leases(services.state, run)
@@ -57,7 +63,7 @@ def ingest(
                 frame,
                 source,
                 name,
-                project.sources[source].datasets[name],
+                spec.datasets[name],
                 store=services.store,
                 state=services.state,
                 cursor=cursor,

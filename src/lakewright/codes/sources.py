@@ -27,4 +27,9 @@ CODES: dict[str, Code] = {
         "What was handed over from Python cannot be taken as rows and columns.",
         "hand over an Arrow table, a Polars or pandas frame, or a list of mappings",
     ),
+    "LW205": Code(
+        "rows for a source of another kind",
+        "Rows handed over from Python were meant for a raw dataset that is not made of files.",
+        "hand them over to a raw dataset of a source with `kind: files`",
+    ),
 }

@@ -113,12 +113,17 @@ class DatasetState:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a look at a source's files showed: files not yet taken, changed since, and gone."""
+    """What a look at a source showed: files not yet taken, changed since, and gone.
+
+    A source that is not made of files gives the ``reason`` to ask it, and ``rows`` where it has an idea how many.
+    """
 
     new: int = 0
     changed: int = 0
     missing: int = 0
     bytes: int | None = None
+    reason: str = ""
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +306,8 @@ def _ingest(id: str, state: UpstreamState, found: Found | None) -> TaskPlan:
 
     if found is None:
         return plan("build", "look for new files", _UNKNOWN)
+    if found.reason:
+        return plan("build", found.reason, Estimate(found.rows, None, found.bytes))
     missing = [f"{_count(found.missing, 'file')} gone"] if found.missing else []
     if found.new or found.changed:
         parts = [f"{found.new} new"] if found.new else []
@@ -338,7 +345,9 @@ def _cause(task: TaskPlan) -> str:
     if task.kind == "build":
         return f"{task.id} is built"
     files = task.estimate.files
-    return f"new: {_count(files, 'file')} in {task.id}" if files else f"new files in {task.id}, if any"
+    if files:
+        return f"new: {_count(files, 'file')} in {task.id}"
+    return f"what is new in {task.id}, if anything"
 
 
 def _with_way_out(

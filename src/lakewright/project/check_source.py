@@ -1,10 +1,11 @@
-"""Judge one raw dataset: whether its reading options fit its format."""
+"""Judge one raw dataset: whether its settings fit each other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lakewright.spec.sources import FileDataset
+from lakewright.spec.databases import DatabaseDataset
+from lakewright.spec.sources import FileDataset, RawDataset
 
 __all__ = ["problems"]
 
@@ -23,8 +24,19 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 }
 
 
-def problems(dataset: FileDataset) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(message, keys) of each option that the declared format does not know."""
+def problems(dataset: RawDataset) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(message, keys) of each thing that the settings of one raw dataset contradict each other in."""
+    if len(set(dataset.columns)) < len(dataset.columns):
+        yield "a column is listed twice", ("columns",)
+    match dataset:
+        case FileDataset():
+            yield from _files(dataset)
+        case DatabaseDataset():
+            yield from _database(dataset)
+
+
+def _files(dataset: FileDataset) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The options that the declared format does not know."""
     allowed = _OPTIONS.get(dataset.format)
     if allowed is not None:
         for name in dataset.options.__struct_fields__:
@@ -32,7 +44,28 @@ def problems(dataset: FileDataset) -> Iterator[tuple[str, tuple[str, ...]]]:
                 continue
             known = f"; it knows {', '.join(allowed)}" if allowed else ""
             yield f"the format {dataset.format} has no option {name!r}{known}", ("options", name)
-    if len(set(dataset.columns)) < len(dataset.columns):
-        yield "a column is listed twice", ("columns",)
     if dataset.options.header and dataset.options.names:
         yield "`names` are for files without a header; here `header` is true", ("options", "names")
+
+
+def _database(dataset: DatabaseDataset) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What is read, and what of it each time, must follow from the settings."""
+    if (dataset.table is None) == (dataset.query is None):
+        yield "one of `table` and `query` says what is read", ("query",) if dataset.query else ()
+    if dataset.load == "incremental" and dataset.cursor is None:
+        yield "`load: incremental` needs `cursor`, a column that grows with every change", ("load",)
+    if dataset.load == "full":
+        for name in ("cursor", "lookback"):
+            if getattr(dataset, name) is not None:
+                yield f"`{name}` is for `load: incremental`", (name,)
+        if dataset.deletes == "by_key":
+            yield "`deletes` is for `load: incremental`: a full load leaves out what is gone", ("deletes",)
+    if dataset.deletes == "by_key" and not dataset.keys:
+        yield "`deletes: by_key` needs `keys`", ("deletes",)
+    for name in ("keys", "cursor"):
+        asked = dataset.keys if name == "keys" else [dataset.cursor] if dataset.cursor else []
+        for one in asked:
+            if dataset.columns and one not in dataset.columns:
+                yield f"{one!r} is not among `columns`", (name,)
+    if dataset.query is not None and dataset.slices > 1:
+        yield "`slices` is for a table; the database runs a query as it is", ("slices",)

@@ -6,7 +6,7 @@ return BAD as well, without a further problem, and go on with their other parts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -19,7 +19,7 @@ from lakewright.project import shapes as sh
 from lakewright.project.context import BAD, Context, Converter, describe, read_entries, refuse, shorten
 from lakewright.project.document import PLAIN, Document, key_text, pairs, resolve_plain, scalar
 
-__all__ = ["convert"]
+__all__ = ["convert", "struct_of"]
 
 
 def convert(struct: type[msgspec.Struct], document: Document, context: Context) -> Any:
@@ -28,6 +28,34 @@ def convert(struct: type[msgspec.Struct], document: Document, context: Context) 
     if root is None:
         root = MappingNode("", [], None, None)
     return _keys(sh.shape_of(struct))(root, context)
+
+
+def struct_of(
+    kinds: Mapping[str, type[msgspec.Struct]], document: Document, context: Context
+) -> type[msgspec.Struct] | None:
+    """The Struct of *kinds* that the *document* names by its tag; None when it names no such kind.
+
+    Without a tag it is the one that knows most of the document's keys, which then misses its tag.
+    """
+    root = document.root
+    entries = dict(_texts(root)) if type(root) is MappingNode else {}
+    shapes = {kind: sh.shape_of(struct) for kind, struct in kinds.items()}
+    key = next(shape.tag[0] for shape in shapes.values() if shape.tag)
+    if key not in entries:
+        return max(shapes.values(), key=lambda one: len(one.fields.keys() & entries)).struct
+    node = entries[key]
+    if type(node) is ScalarNode and node.value in kinds:
+        return kinds[node.value]
+    guess = nearest(node.value, kinds) if type(node) is ScalarNode else ""
+    context.note("LW104", node, f"expected one of {', '.join(kinds)}, got {describe(node)}{guess}", key=key)
+    return None
+
+
+def _texts(node: MappingNode) -> Iterator[tuple[str, Node]]:
+    for key, value in pairs(node):
+        text = key_text(key)
+        if text is not None:
+            yield text, value
 
 
 def _free(_shape: sh.Free) -> Converter:

@@ -13,7 +13,7 @@ from yaml.nodes import MappingNode, SequenceNode
 from lakewright.errors import Problem, ProjectError, Where
 from lakewright.project import files as _files
 from lakewright.project.context import BAD, Context
-from lakewright.project.convert import convert
+from lakewright.project.convert import convert, struct_of
 from lakewright.project.document import Document, read
 from lakewright.project.environment import Environment, read_environment
 from lakewright.project.functions import guess_inputs
@@ -21,7 +21,7 @@ from lakewright.project.locate import locations
 from lakewright.project.targets import PROJECT_FILE, read_project_file
 from lakewright.spec.dataset import Dataset, DatasetFile
 from lakewright.spec.project import Project, ProjectFile, UnitTest
-from lakewright.spec.sources import FileSource
+from lakewright.spec.sources import SOURCES
 
 __all__ = ["Loaded", "load", "problems", "read_project"]
 
@@ -76,7 +76,7 @@ def read_project(root: Path, target: str | None = None, env: Mapping[str, str] |
             if wrong is not None:
                 found_problems.append(wrong)
     reader = _Reader(root, environment, found_problems)
-    sources = {name: reader.convert(FileSource, path) for name, path in found.sources.items()}
+    sources = {name: reader.source(path) for name, path in found.sources.items()}
     datasets = {one.id: reader.dataset(one) for one in found.datasets.values()}
     tests = [test for path in found.tests for test in reader.tests(path)]
     good_sources = {name: one for name, one in sources.items() if one is not BAD}
@@ -128,6 +128,16 @@ class _Reader:
             return BAD
         context = Context(path, self.environment, self.problems)
         return convert(struct, document, context)
+
+    def source(self, path: str) -> Any:
+        """The source that the YAML file at *path* describes, of the kind that it names, or BAD."""
+        document = read(self.root / path, path)
+        if isinstance(document, Problem):
+            self.problems.append(document)
+            return BAD
+        context = Context(path, self.environment, self.problems)
+        struct = struct_of(SOURCES, document, context)
+        return BAD if struct is None else convert(struct, document, context)
 
     def dataset(self, found: _files.DatasetFiles) -> Dataset | None:
         """One dataset from its YAML, SQL and Python files; None when something is wrong with it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lakewright.project.rules import CastTo
+from lakewright.spec.databases import DatabaseDataset, DatabaseSource
 from lakewright.spec.dataset import Column, DatasetFile, Incremental, Retry, Scd2, Write
 from lakewright.spec.expectations import (
     ColumnSet,
@@ -126,6 +127,29 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "columns": "Columns that the files must have.",
         "on_drift": "What to do when a file has other columns than those before it.",
         "on_unreadable": "What to do with lines that cannot be read.",
+        "description": _DESCRIPTION,
+        "owner": _OWNER,
+        "tags": _TAGS,
+    },
+    DatabaseSource: {
+        "connection": "`postgresql://user:${secret:NAME}@host/database`, `mysql://…` or `sqlite:<file>`.",
+        "datasets": "Raw datasets by name; each is `raw.<name>`.",
+        "description": _DESCRIPTION,
+        "owner": _OWNER,
+        "tags": _TAGS,
+    },
+    DatabaseDataset: {
+        "table": "Table or view to read, as `schema.table` or `table`; names with other characters in double quotes.",
+        "query": "Query to read instead of a table, in the SQL of the database.",
+        "load": "Read everything each time, or what lies beyond the last position of `cursor`.",
+        "cursor": "Column that grows with every change: a number, date or time.",
+        "lookback": "How far before the last position to read again: a length of time, or a number.",
+        "keys": "Columns that tell which rows are the same.",
+        "deletes": "Whether rows that are gone from the table are looked for, by `keys`.",
+        "where": "Condition that rows must meet, in the SQL of the database.",
+        "slices": "Parts of a table that are read at the same time.",
+        "columns": "Columns to take; without it all of them.",
+        "on_drift": "What to do when the table has other columns than before.",
         "description": _DESCRIPTION,
         "owner": _OWNER,
         "tags": _TAGS,

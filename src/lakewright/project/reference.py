@@ -92,19 +92,22 @@ def markdown() -> str:
     """The whole reference; ``docs/reference.md`` is this text."""
     parts = [_INTRO, _FILES.format(zones=", ".join(f"`{zone}`" for zone in ZONES))]
     written: set[type] = set()
-    for place, struct in KINDS.values():
+    for place, structs in KINDS.values():
         parts.append(f"## `{place}`\n")
-        parts += _struct(sh.shape_of(struct))
-        for keys in _nested(sh.shape_of(struct)):
-            if keys.struct in written:
-                continue  # used by several kinds of file
-            written.add(keys.struct)
-            parts.append(f"### {_title(keys.struct)}\n")
-            parts += _struct(keys)
-            if keys.struct.__name__ == "Target":
-                parts.append(_TARGETS)
-        for named in _named(sh.shape_of(struct)):
-            parts += _forms(named)
+        for root in map(sh.shape_of, structs):
+            if len(structs) > 1:
+                parts.append(f"### {_title(root.struct)}\n")
+            parts += _struct(root)
+            for keys in _nested(root):
+                if keys.struct in written:
+                    continue  # used by several kinds of file
+                written.add(keys.struct)
+                parts.append(f"### {_title(keys.struct)}\n")
+                parts += _struct(keys)
+                if keys.struct.__name__ == "Target":
+                    parts.append(_TARGETS)
+            for named in _named(root):
+                parts += _forms(named)
     parts.append(_ENVIRONMENT + "".join(_settings()))
     return "\n".join(parts)
 

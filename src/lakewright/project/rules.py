@@ -13,6 +13,7 @@ from typing import Any
 
 from lakewright.project.sqltypes import type_problem
 from lakewright.spec.base import ZONES, Spec
+from lakewright.spec.databases import DatabaseDataset, DatabaseSource
 from lakewright.spec.dataset import Column, Dataset, DatasetFile, Incremental, Retry, Write
 from lakewright.spec.durations import parse_duration
 from lakewright.spec.expectations import Completeness, Condition, DistinctCount, Fresh, References, RowCount
@@ -145,6 +146,18 @@ def _state(text: str) -> str:
     return "sqlite:<file> or postgresql://…"
 
 
+def _connection(text: str) -> str:
+    if re.match(r"(postgresql://|postgres://|mysql://|mariadb://|sqlite:).", text):
+        return ""
+    return "postgresql://…, mysql://… or sqlite:<file>"
+
+
+def _lookback(text: str) -> str:
+    if re.fullmatch(r"\d+(\.\d+)?", text) or not _duration(text):
+        return ""
+    return "a length of time such as 1h, or a number where the cursor is one"
+
+
 def _encoding(text: str) -> str:
     try:
         codecs.lookup(text)
@@ -248,6 +261,11 @@ TEXT_RULES: dict[Field, TextRule] = {
     (Lake, "catalog"): _filled,
     (FileSource, "path"): _filled,
     (FileDataset, "files"): _filled,
+    (DatabaseSource, "connection"): _connection,
+    (DatabaseDataset, "table"): _filled,
+    (DatabaseDataset, "query"): _filled,
+    (DatabaseDataset, "where"): _filled,
+    (DatabaseDataset, "lookback"): _lookback,
     (ReadOptions, "encoding"): _encoding,
     (ReadOptions, "delimiter"): _delimiter,
     (ReadOptions, "quote"): _one_character,
@@ -264,6 +282,7 @@ TEXT_RULES: dict[Field, TextRule] = {
 #: Rules for the keys of a mapping.
 KEY_RULES: dict[Field, TextRule] = {
     (FileSource, "datasets"): name_problem,
+    (DatabaseSource, "datasets"): name_problem,
     (DatasetFile, "columns"): _column,
     (ProjectFile, "zones"): _zone,
     (Engine, "pools"): name_problem,
@@ -291,6 +310,7 @@ RANGES: dict[Field, tuple[float, float | None]] = {
     (Engine, "pools"): (1, 1024),
     (DatasetFile, "priority"): (-1000, 1000),
     (ReadOptions, "skip"): (0, None),
+    (DatabaseDataset, "slices"): (1, 64),
     (DateDimension, "fiscal_year_starts"): (1, 12),
 }
 
@@ -339,5 +359,6 @@ SECRET_INSIDE: frozenset[Field] = frozenset(
         (ProjectFile, "state"),
         (Target, "state"),
         (Lineage, "url"),
+        (DatabaseSource, "connection"),
     }
 )

@@ -17,18 +17,18 @@ from lakewright.project import shapes as sh
 from lakewright.project.meanings import meaning
 from lakewright.spec.dataset import DatasetFile
 from lakewright.spec.project import ProjectFile, UnitTest
-from lakewright.spec.sources import FileSource
+from lakewright.spec.sources import SOURCES
 
 __all__ = ["KINDS", "json_schemas"]
 
 Schema = dict[str, Any]
 
-#: Each kind of file: where such files lie, and the Struct that one becomes.
-KINDS: dict[str, tuple[str, type[msgspec.Struct]]] = {
-    "lakewright.yaml": ("lakewright.yaml", ProjectFile),
-    "source": ("sources/<source>.yaml", FileSource),
-    "dataset": ("datasets/<zone>/<name>.yaml", DatasetFile),
-    "test": ("tests/<any name>.yaml", UnitTest),
+#: Each kind of file: where such files lie, and the Structs that one may become.
+KINDS: dict[str, tuple[str, tuple[type[msgspec.Struct], ...]]] = {
+    "lakewright.yaml": ("lakewright.yaml", (ProjectFile,)),
+    "source": ("sources/<source>.yaml", tuple(SOURCES.values())),
+    "dataset": ("datasets/<zone>/<name>.yaml", (DatasetFile,)),
+    "test": ("tests/<any name>.yaml", (UnitTest,)),
 }
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -41,12 +41,13 @@ _REFERENCE: Schema = {
 
 def json_schemas() -> dict[str, Schema]:
     """The schema (draft 2020-12) of each kind of file: ``lakewright.yaml``, ``source``, ``dataset``, ``test``."""
-    return {kind: _document(kind, place, struct) for kind, (place, struct) in KINDS.items()}
+    return {kind: _document(kind, place, structs) for kind, (place, structs) in KINDS.items()}
 
 
-def _document(kind: str, place: str, struct: type[msgspec.Struct]) -> Schema:
+def _document(kind: str, place: str, structs: tuple[type[msgspec.Struct], ...]) -> Schema:
     maker = _Maker()
-    root = maker.make(sh.shape_of(struct))
+    forms = [maker.make(sh.shape_of(struct)) for struct in structs]
+    root = forms[0] if len(forms) == 1 else {"anyOf": forms}
     if kind == "test":
         root = {"anyOf": [root, {"type": "array", "items": root}]}
     elif kind == "dataset":

@@ -13,11 +13,10 @@ from lakewright.lake import Checkpoint
 from lakewright.plan.tasks import Found
 from lakewright.run.publish import positions_text
 from lakewright.run.settle import owes_rejects
-from lakewright.sources.discover import discover
+from lakewright.sources import ask
 from lakewright.sources.drift import Drift, schema_of
-from lakewright.sources.files import Taken, pending, rejects_of, take
-from lakewright.sources.frame import PREFIX
-from lakewright.sources.manifest import RawFile, current_files, files_of, last_batch
+from lakewright.sources.files import Taken, rejects_of
+from lakewright.sources.manifest import RawFile, files_of, last_batch
 from lakewright.sql.names import column, literal, quarantine_id, table
 from lakewright.state import now
 
@@ -62,18 +61,22 @@ class Ingested:
 
 
 def look(services: Services, id: str) -> Found:
-    """Return how many files of the raw dataset *id* are new, changed or gone; opens none of them."""
+    """Return what is new of the raw dataset *id*, as far as that can be told without reading it."""
+    return ask.look(_asked(services, id))
+
+
+def _asked(services: Services, id: str) -> ask.Asked:
     project = services.project
-    name = id.partition(".")[2]
-    source = project.sources[project.raw[id]]
-    found = discover(source, name, root=services.root, s3=project.file.lake.s3, resolve=services.resolve)
-    known = current_files(services.state, id)
-    waiting = pending(found, known, source.datasets[name])
-    new = sum(one.path not in known for one in waiting)
-    here = {one.path for one in found}
-    # rows handed over from Python are no files of the source
-    gone = sum(path not in here and not path.startswith(PREFIX) for path in known)
-    return Found(new, len(waiting) - new, gone, sum(one.size for one in waiting))
+    return ask.Asked(
+        project.raw[id],
+        id.partition(".")[2],
+        project.sources[project.raw[id]],
+        root=services.root,
+        store=services.store,
+        state=services.state,
+        s3=project.file.lake.s3,
+        resolve=services.resolve,
+    )
 
 
 def ingest(services: Services, id: str, context: TaskContext) -> Ingested:
@@ -87,18 +90,7 @@ def ingest(services: Services, id: str, context: TaskContext) -> Ingested:
     cursor = services.session.cursor()
     try:
         with context.on_cancel(cursor.interrupt):
-            taken = take(
-                project.raw[id],
-                name,
-                project.sources[project.raw[id]],
-                root=services.root,
-                store=services.store,
-                state=services.state,
-                cursor=cursor,
-                run_id=context.run,
-                s3=project.file.lake.s3,
-                resolve=services.resolve,
-            )
+            taken = ask.take(_asked(services, id), cursor, context.run)
             with services.turn(context), context.committing():
                 added = quarantine_rejects(services, cursor, id, context.run)
             everything = files_of(services.state, id)
@@ -212,8 +204,8 @@ def _stale(services: Services, id: str, present: set[tuple[int, str]]) -> list[t
 
 
 def _summary(taken: Taken) -> str:
-    if not taken.files:
-        return "nothing new"
+    if taken.summary or not taken.files:
+        return taken.summary or "nothing new"
     changed = sum(one.change != "new" for one in taken.files)
     new = len(taken.files) - changed
     parts = [f"{new} new"] if new else []
@@ -227,6 +219,8 @@ def _notes(taken: Taken) -> list[str]:
     for one in taken.drift:
         alike.setdefault((one.kind, one.column, one.before, one.after), []).append(one)
     notes = [f"{same[0]}" + (f"; so in {len(same) - 1} more" if same[1:] else "") for same in alike.values()]
+    if taken.summary:
+        return [*notes, *taken.notes]
     notes += [_told(file) for file in taken.files if file.change != "new" or file.unreadable]
     if taken.missing:
         shown = ", ".join(taken.missing[:5]) + (" …" if len(taken.missing) > 5 else "")

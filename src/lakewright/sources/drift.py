@@ -11,7 +11,7 @@ import duckdb
 from lakewright.errors import RunError
 from lakewright.sources.manifest import Field, RawFile
 from lakewright.sources.types import unite
-from lakewright.spec.sources import FileDataset
+from lakewright.spec.sources import RawDataset
 
 __all__ = ["Drift", "drift", "refuse", "schema_of"]
 
@@ -33,7 +33,7 @@ class Drift:
 
 
 def schema_of(
-    files: Iterable[RawFile], dataset: FileDataset, cursor: duckdb.DuckDBPyConnection
+    files: Iterable[RawFile], dataset: RawDataset, cursor: duckdb.DuckDBPyConnection
 ) -> dict[str, str]:
     """Return the columns of a raw dataset, name → DuckDB type, united over *files* in their order.
 

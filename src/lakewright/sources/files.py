@@ -41,7 +41,8 @@ class Taken:
 
     ``rows`` can be read, ``rejected`` cannot, and ``read`` is their sum; ``quarantined`` holds the latter as an
     Arrow table (path, file, line, column, reason, content). ``missing`` files were taken once and are gone from the
-    source (raw keeps them); ``busy`` ones changed while they were copied and wait for the next call.
+    source (raw keeps them); ``busy`` ones changed while they were copied and wait for the next call. A source that
+    is not made of files says in ``summary`` what was taken, and in ``notes`` what is worth telling.
     """
 
     dataset: str
@@ -52,6 +53,8 @@ class Taken:
     unchanged: int = 0
     missing: tuple[str, ...] = ()
     busy: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    summary: str = ""
 
     @property
     def rows(self) -> int:

@@ -16,7 +16,7 @@ from lakewright.sources.drift import schema_of
 from lakewright.sources.json_files import value_of
 from lakewright.sources.manifest import Field, Part, RawFile
 from lakewright.sources.scan import csv_scan, ndjson_scan, sql_type, table_function
-from lakewright.spec.sources import FileDataset
+from lakewright.spec.sources import RawDataset
 from lakewright.sql.names import column, identifier, literal
 
 __all__ = ["Reading", "reading"]
@@ -40,7 +40,7 @@ class Reading:
 
 def reading(
     files: Sequence[RawFile],
-    dataset: FileDataset,
+    dataset: RawDataset,
     *,
     store: RawStore,
     cursor: duckdb.DuckDBPyConnection,

@@ -6,7 +6,7 @@ from typing import Literal
 
 from lakewright.spec.base import Severity, Spec
 from lakewright.spec.dataset import Dataset, Retry
-from lakewright.spec.sources import FileSource
+from lakewright.spec.sources import Source
 
 __all__ = [
     "S3",
@@ -142,7 +142,7 @@ class Project(Spec, frozen=True, kw_only=True):
     root: str
     target: str
     file: ProjectFile
-    sources: dict[str, FileSource]
+    sources: dict[str, Source]
     source_paths: dict[str, str]
     datasets: dict[str, Dataset]
     tests: tuple[UnitTest, ...] = ()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from lakewright.spec.base import Drift, Spec
+from lakewright.spec.databases import DatabaseDataset, DatabaseSource
 
-__all__ = ["FileDataset", "FileFormat", "FileSource", "ReadOptions"]
+__all__ = ["SOURCES", "FileDataset", "FileFormat", "FileSource", "RawDataset", "ReadOptions", "Source"]
 
 FileFormat = Literal["auto", "csv", "json", "ndjson", "parquet", "avro", "orc", "excel"]
 
@@ -62,3 +63,11 @@ class FileSource(Spec, frozen=True, tag_field="kind", tag="files", kw_only=True)
     description: str = ""
     owner: str = ""
     tags: tuple[str, ...] = ()
+
+
+#: A source of any kind, and one raw dataset of any kind of source.
+Source = FileSource | DatabaseSource
+RawDataset = FileDataset | DatabaseDataset
+
+#: The kinds of sources, by what ``kind`` says.
+SOURCES: dict[str, type[Source]] = {"files": FileSource, "database": DatabaseSource}

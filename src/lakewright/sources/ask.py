@@ -1,0 +1,87 @@
+"""Ask a source of any kind what is new, and take it: each kind of source has its own rooms for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from lakewright.errors import LakewrightError
+from lakewright.lake.raw import RawStore
+from lakewright.plan.tasks import Found
+from lakewright.sources.discover import discover
+from lakewright.sources.files import Taken, pending
+from lakewright.sources.files import take as take_files
+from lakewright.sources.frame import PREFIX
+from lakewright.sources.manifest import current_files
+from lakewright.spec.databases import DatabaseSource
+from lakewright.spec.project import S3
+from lakewright.spec.sources import FileSource, Source
+from lakewright.state import State
+
+__all__ = ["Asked", "look", "take"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One raw dataset of a source and what it takes to read it.
+
+    ``root`` is the project's folder, ``resolve`` turns a ``${secret:…}`` reference into its value.
+    """
+
+    source_name: str
+    name: str
+    source: Source
+    root: Path
+    store: RawStore
+    state: State
+    s3: S3 | None = None
+    resolve: Callable[[str], str] = str
+
+    @property
+    def id(self) -> str:
+        """``raw.<name>``."""
+        return f"raw.{self.name}"
+
+
+def look(asked: Asked) -> Found:
+    """Return what is new of a raw dataset, as far as that can be told without reading it."""
+    match asked.source:
+        case FileSource() as source:
+            return _look_at_files(asked, source)
+        case DatabaseSource():
+            return Found(reason="ask the database")
+
+
+def take(asked: Asked, cursor: duckdb.DuckDBPyConnection, run_id: str) -> Taken:
+    """Take what is new of a raw dataset into raw, as one batch; the manifest is written last, in one transaction."""
+    match asked.source:
+        case FileSource() as source:
+            return take_files(
+                asked.source_name,
+                asked.name,
+                source,
+                root=asked.root,
+                store=asked.store,
+                state=asked.state,
+                cursor=cursor,
+                run_id=run_id,
+                s3=asked.s3,
+                resolve=asked.resolve,
+            )
+        case DatabaseSource():
+            raise LakewrightError("LW204", f"{asked.id}: databases cannot be read yet")
+
+
+def _look_at_files(asked: Asked, source: FileSource) -> Found:
+    """Count the files that are new, changed or gone; none is opened."""
+    found = discover(source, asked.name, root=asked.root, s3=asked.s3, resolve=asked.resolve)
+    known = current_files(asked.state, asked.id)
+    waiting = pending(found, known, source.datasets[asked.name])
+    new = sum(one.path not in known for one in waiting)
+    here = {one.path for one in found}
+    # rows handed over from Python are no files of the source
+    gone = sum(path not in here and not path.startswith(PREFIX) for path in known)
+    return Found(new, len(waiting) - new, gone, sum(one.size for one in waiting))

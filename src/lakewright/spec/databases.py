@@ -1,0 +1,47 @@
+"""What ``sources/*.yaml`` with ``kind: database`` says: which tables are read, and how much of them each time."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from lakewright.spec.base import Drift, Spec
+
+__all__ = ["DatabaseDataset", "DatabaseSource"]
+
+
+class DatabaseDataset(Spec, frozen=True, kw_only=True):
+    """One raw dataset made of a table (``schema.table``) or of a query; its name is its key under ``datasets``.
+
+    ``load: full`` reads everything each time, and what is read replaces what raw held before.
+    ``load: incremental`` reads the rows whose ``cursor`` is not less than the greatest one read before,
+    less ``lookback``, and adds those that raw does not hold yet.
+    """
+
+    table: str | None = None
+    query: str | None = None
+    load: Literal["full", "incremental"] = "full"
+    cursor: str | None = None
+    lookback: str | None = None
+    keys: tuple[str, ...] = ()
+    deletes: Literal["ignore", "by_key"] = "ignore"
+    where: str | None = None
+    slices: int = 1
+    columns: tuple[str, ...] = ()
+    on_drift: Drift = "evolve"
+    description: str = ""
+    owner: str = ""
+    tags: tuple[str, ...] = ()
+
+
+class DatabaseSource(Spec, frozen=True, tag_field="kind", tag="database", kw_only=True):
+    """Tables and queries of PostgreSQL, MySQL, MariaDB or SQLite: ``kind: database``.
+
+    ``connection`` is ``postgresql://user@host:5432/name``, ``mysql://user@host:3306/name`` or
+    ``sqlite:<file>``; a password stands in it as ``${secret:NAME}``.
+    """
+
+    connection: str
+    datasets: dict[str, DatabaseDataset]
+    description: str = ""
+    owner: str = ""
+    tags: tuple[str, ...] = ()
