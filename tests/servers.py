@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,19 @@ def wait_for(port: int, process: subprocess.Popen[Any], seconds: float = 30) -> 
     raise RuntimeError(f"nothing answers on port {port}")
 
 
+def _until_served(ask: Callable[[], object], process: subprocess.Popen[Any], seconds: float = 60) -> None:
+    """Wait until *ask* raises no error: a server takes connections before it can serve them."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            ask()
+            return
+        except Exception as error:
+            if process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"the server does not answer: {error}") from None
+        time.sleep(0.05)
+
+
 # --- PostgreSQL
 
 
@@ -67,6 +80,12 @@ class Postgres:
     def url(self, database: str) -> str:
         """The address of *database*."""
         return f"postgresql://{self.user}@127.0.0.1:{self.port}/{database}"
+
+    def ask(self) -> None:
+        """Raise an error unless the server answers queries."""
+        import psycopg
+
+        psycopg.connect(self.url("postgres")).close()
 
     def database(self) -> str:
         """Make an empty database and return its address."""
@@ -118,6 +137,7 @@ def run_postgres() -> Iterator[Postgres]:
             process = subprocess.Popen(command, cwd=home, start_new_session=True, **quiet, **account)
             try:
                 wait_for(port, process)
+                _until_served(lambda: Postgres(port).ask(), process)  # noqa: B023 - called before the next turn
                 break
             except RuntimeError:
                 _stop(process, signal.SIGINT)
@@ -221,6 +241,7 @@ def run_mariadb() -> Iterator[MariaDB]:
             process = subprocess.Popen(command, cwd=home, start_new_session=True, **quiet)
             try:
                 wait_for(port, process, 60)
+                _until_served(lambda: MariaDB(port).connect().close(), process)  # noqa: B023 - called before the next turn
                 break
             except RuntimeError:
                 _stop(process, signal.SIGTERM)

@@ -77,7 +77,12 @@ def test_both_locks_agree() -> None:
 
 
 #: Modules whose distribution has another name.
-DISTRIBUTIONS = {"yaml": "pyyaml", "python_calamine": "python-calamine"}
+DISTRIBUTIONS = {
+    "yaml": "pyyaml",
+    "python_calamine": "python-calamine",
+    "adbc_driver_postgresql": "adbc-driver-postgresql",
+    "adbc_driver_manager": "adbc-driver-postgresql",
+}
 
 
 def test_what_is_imported_is_asked_for() -> None:

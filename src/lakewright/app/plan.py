@@ -148,7 +148,7 @@ def _warnings(platform: Platform, ids: Sequence[str]) -> tuple[str, ...]:
     found = []
     for id in ids:
         dataset = platform.project.datasets.get(id)
-        if dataset is not None and dataset.sql is not None:
+        if dataset is not None and dataset.sql is not None and dataset.sql_path is not None:
             names = foreign_functions(parse_query(dataset.sql, path=dataset.sql_path or dataset.path))
             if names:
                 found.append(f"{id} uses {', '.join(names)}: sure to mean the same on DuckDB only")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakewright.codes import catalog, lake, project, quality, run, sources, sql, usage
+from lakewright.codes import catalog, lake, project, quality, run, sources, sql, usage, warehouse
 from lakewright.codes.model import Code
 
 __all__ = ["CODES", "Code"]
@@ -16,4 +16,5 @@ CODES: dict[str, Code] = {
     **run.CODES,
     **catalog.CODES,
     **usage.CODES,
+    **warehouse.CODES,
 }

@@ -16,6 +16,7 @@ _RANGES = {
     "5": "Quality",
     "6": "Runs and state",
     "7": "Catalog and lineage",
+    "8": "Security and warehouses",
     "9": "Usage",
 }
 

@@ -29,7 +29,7 @@ _MOST_CYCLES = 20
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A dataset and what it needs.
+    """A dataset, or a warehouse that serves several, and what it needs.
 
     ``reads`` are the datasets whose rows it is made of; ``depends`` are further ones that its
     ``depends_on`` lists, and the dimensions of a fact: they are built before it, but nothing new in
@@ -39,7 +39,7 @@ class Node:
     """
 
     id: str
-    kind: Literal["raw", "table"]
+    kind: Literal["raw", "table", "warehouse"]
     reads: tuple[str, ...] = ()
     depends: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
@@ -184,6 +184,10 @@ class _Reader:
                 depends=tuple(dict.fromkeys(one for one in depends if one not in reads)),
                 references=tuple(one for one in self._references(dataset) if one != id),
             )
+        for id, warehouse in self.project.warehouses.items():
+            # what is wrong with their names is said where the files are checked
+            known = tuple(one for one in warehouse.datasets if one in nodes)
+            nodes[id] = Node(id, "warehouse", reads=known)
         self.problems += [self._circle(cycle) for cycle in _cycles(nodes)]
         return nodes
 

@@ -125,12 +125,16 @@ class _Chooser:
     def _tags(self, id: str) -> tuple[str, ...]:
         if id in self.project.datasets:
             return self.project.datasets[id].file.tags
+        if id in self.project.warehouses:
+            return self.project.warehouses[id].tags
         source = self.project.sources[self.project.raw[id]]
         return source.tags + source.datasets[id.partition(".")[2]].tags
 
     def _owners(self, id: str) -> tuple[str, ...]:
         if id in self.project.datasets:
             owner = self.project.datasets[id].file.owner
+        elif id in self.project.warehouses:
+            owner = self.project.warehouses[id].owner
         else:
             source = self.project.sources[self.project.raw[id]]
             owner = source.datasets[id.partition(".")[2]].owner or source.owner

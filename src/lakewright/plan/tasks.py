@@ -26,6 +26,7 @@ __all__ = [
     "WriteMode",
     "backfill_column",
     "decide",
+    "decide_publish",
     "plan_tasks",
     "write_mode",
 ]
@@ -34,6 +35,8 @@ __all__ = [
 #: write mode (``incremental``); build a range of dates again (``backfill``); make up for what a run
 #: that died left undone after its commit (``settle``).
 Mode = Literal["take", "full", "incremental", "backfill", "settle"]
+
+Kind = Literal["ingest", "build", "publish"]
 
 WriteMode = Literal["append", "overwrite", "merge", "scd2", "replace"]
 
@@ -155,7 +158,7 @@ class TaskPlan:
     """
 
     id: str
-    kind: Literal["ingest", "build"]
+    kind: Kind
     action: Literal["build", "skip"]
     reason: str
     work: Work
@@ -257,6 +260,53 @@ def decide(
     return plan(reason, "incremental", sum((states[id].beyond(seen) for id, seen in new.items()), Estimate()))
 
 
+def decide_publish(
+    node: Node,
+    *,
+    fingerprint: str,
+    built: DatasetState | None,
+    upstreams: Mapping[str, UpstreamState],
+    request: Request = Request(),
+) -> TaskPlan:
+    """Return what is to be done for a warehouse, and why; *built* is its last load. Pure, as :func:`decide`."""
+    states = {id: upstreams.get(id, UpstreamState()) for id in node.reads}
+    whole = sum((one.beyond(0) for one in states.values()), Estimate())
+
+    def plan(reason: str, mode: Mode, estimate: Estimate = whole) -> TaskPlan:
+        since = dict(built.positions) if built and mode == "incremental" else {}
+        work = Work(mode, since)
+        return TaskPlan(node.id, "publish", "build", reason, work, estimate=estimate, fingerprint=fingerprint)
+
+    for id, state in states.items():
+        if state.position == 0:
+            skipped = TaskPlan(
+                node.id,
+                "publish",
+                "skip",
+                f"{id} was never built",
+                Work("full"),
+                fingerprint=fingerprint,
+                blocked=True,
+            )
+            return skipped
+    if request.full_refresh:
+        return plan("full refresh asked", "full")
+    if built is None:
+        return plan("first load", "full")
+    if built.fingerprint != fingerprint:
+        return plan("definition changed", "full")
+    new = {
+        id: position.batch
+        for id, state in states.items()
+        if (position := built.positions.get(id, Position())).batch != state.position
+    }
+    if not new:
+        work = Work("incremental", dict(built.positions))
+        return TaskPlan(node.id, "publish", "skip", "nothing new", work, fingerprint=fingerprint)
+    reason = "; ".join(_whats_new(id, states[id], seen) for id, seen in new.items())
+    return plan(reason, "incremental", sum((states[id].beyond(seen) for id, seen in new.items()), Estimate()))
+
+
 def plan_tasks(
     graph: Graph,
     project: Project,
@@ -282,6 +332,11 @@ def plan_tasks(
         node = graph.nodes[id]
         if node.kind == "raw":
             task = _ingest(id, states.get(id, UpstreamState()), found.get(id))
+        elif node.kind == "warehouse":
+            task = decide_publish(
+                node, fingerprint=fingerprints[id], built=built.get(id), upstreams=states, request=request
+            )
+            task = _foretold(task, node, coming, built.get(id), request)
         else:
             task = decide(
                 node,

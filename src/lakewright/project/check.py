@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lakewright.errors import Problem, Where, nearest
 from lakewright.project import check_dataset, check_source
 from lakewright.project.check_star import star_problems
+from lakewright.project.check_warehouse import warehouse_problems
 from lakewright.project.locate import Key, Locations, locations
 from lakewright.project.targets import PROJECT_FILE
 from lakewright.spec.dataset import Dataset
@@ -34,6 +35,7 @@ def check(project: Project, loaded: Loaded | None = None) -> list[Problem]:
     checker.lake(project.file.lake)
     checker.sources()
     checker.datasets()
+    checker.warehouses()
     checker.tests()
     checker.cycles()
     return checker.problems
@@ -110,6 +112,22 @@ class _Checker:
                 *star_problems(dataset, self.project),
             ):
                 self.note(found.code, found.message, dataset.path, found.keys, remedy=found.remedy)
+
+    def warehouses(self) -> None:
+        """What warehouses serve exists in the lake, and fits their kind."""
+        for id_, warehouse in self.project.warehouses.items():
+            path = f"warehouses/{id_.partition('.')[2]}.yaml"
+            for name, table in warehouse.all_tables.items():
+                keys: tuple[Key, ...] = ("tables", name)
+                if table.dataset is None:
+                    continue
+                if table.dataset.startswith(("raw.", "quarantine.")):
+                    message = f"{table.dataset} is no table of a zone that warehouses serve"
+                    self.note("LW127", message, path, keys)
+                elif table.dataset not in self.known:
+                    self.unknown(table.dataset, path, keys)
+            for found in warehouse_problems(warehouse, self.project):
+                self.note(found.code, found.message, path, found.keys, remedy=found.remedy)
 
     def references(self, dataset: Dataset) -> None:
         """``from``, ``depends_on`` and the ``references`` of expectations name datasets that exist."""

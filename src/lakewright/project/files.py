@@ -45,6 +45,7 @@ class Found:
     sources: dict[str, str] = field(default_factory=dict)
     datasets: dict[str, DatasetFiles] = field(default_factory=dict)
     tests: list[str] = field(default_factory=list)
+    warehouses: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -58,14 +59,18 @@ def find(start: Path) -> Path:
 
 
 def list_files(root: Path) -> Found:
-    """Look through ``sources/``, ``datasets/`` and ``tests/``; declared zones are judged by the caller."""
+    """Look through ``sources/``, ``datasets/``, ``warehouses/`` and ``tests/``; declared zones are judged by the caller."""
     found = Found()
-    for path, stem, suffix in _files(root, "sources", found):
-        if suffix == ".yaml":
-            _name(stem, path, "source", found)
-            found.sources[stem] = path
-        else:
-            _unread(path, suffix, found)
+    for folder, what, files in (
+        ("sources", "source", found.sources),
+        ("warehouses", "warehouse", found.warehouses),
+    ):
+        for path, stem, suffix in _files(root, folder, found):
+            if suffix == ".yaml":
+                _name(stem, path, what, found)
+                files[stem] = path
+            else:
+                _unread(path, suffix, found)
     for path, _, suffix in _files(root, "tests", found):
         if suffix == ".yaml":
             found.tests.append(path)

@@ -22,6 +22,7 @@ from lakewright.project.targets import PROJECT_FILE, read_project_file
 from lakewright.spec.dataset import Dataset, DatasetFile
 from lakewright.spec.project import Project, ProjectFile, UnitTest
 from lakewright.spec.sources import SOURCES
+from lakewright.spec.warehouse import Warehouse
 
 __all__ = ["Loaded", "load", "problems", "read_project"]
 
@@ -78,6 +79,7 @@ def read_project(root: Path, target: str | None = None, env: Mapping[str, str] |
     reader = _Reader(root, environment, found_problems)
     sources = {name: reader.source(path) for name, path in found.sources.items()}
     datasets = {one.id: reader.dataset(one) for one in found.datasets.values()}
+    warehouses = {name: reader.convert(Warehouse, path) for name, path in found.warehouses.items()}
     tests = [test for path in found.tests for test in reader.tests(path)]
     good_sources = {name: one for name, one in sources.items() if one is not BAD}
     good_datasets = {id_: one for id_, one in datasets.items() if one is not None}
@@ -89,6 +91,7 @@ def read_project(root: Path, target: str | None = None, env: Mapping[str, str] |
         source_paths={name: found.sources[name] for name in good_sources},
         datasets=good_datasets,
         tests=tuple(tests),
+        warehouses={f"warehouse.{name}": one for name, one in warehouses.items() if one is not BAD},
     )
     known = [*project.raw, *datasets]
     for one in list(good_datasets.values()):

@@ -38,6 +38,7 @@ from lakewright.spec.steps import (
     Select,
     Unnest,
 )
+from lakewright.spec.warehouse import Warehouse, WarehouseRole, WarehouseTable, WarehouseView
 
 __all__ = ["meaning"]
 
@@ -221,6 +222,34 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "changed_at": "Column with the time of a change; the build's time without it.",
         "track": "Columns whose changes make a new version; all others but keys without it.",
         "detect_deletes": "Whether a key that is missing from a full load ends.",
+    },
+    Warehouse: {
+        "connection": "`duckdb:<file>`, `postgresql://…` or `mysql://…`; passwords as `${secret:…}`.",
+        "tables": "Tables by name, each a dataset, or settings.",
+        "schema": "Schema that holds what is published; without it the warehouse's name in PostgreSQL, `main` in a DuckDB file.",
+        "views": "Views by name, each a query over tables of the warehouse, or settings.",
+        "roles": "Roles of the warehouse that may read, by name.",
+        "description": _DESCRIPTION,
+        "owner": _OWNER,
+        "tags": _TAGS,
+    },
+    WarehouseTable: {
+        "dataset": "The dataset whose rows it holds.",
+        "sql": "A query over other tables of the warehouse that makes it there, instead of `dataset`.",
+        "mode": "Load the whole and swap, or write what is new by key.",
+        "keys": "Columns that tell which rows are the same; those of the dataset without it.",
+        "columns": "Columns that it has; all of the dataset's own without it.",
+        "indexes": "Columns, or lists of columns, to index beside keys.",
+        "description": _DESCRIPTION,
+    },
+    WarehouseView: {
+        "sql": "The query.",
+        "materialized": "Whether its rows are kept, and made anew with each load.",
+        "description": _DESCRIPTION,
+    },
+    WarehouseRole: {
+        "tables": "Tables and views that it may read; `*` is all of them.",
+        "rows": "Conditions on the rows that it may see, by table (PostgreSQL).",
     },
     Dimension: {
         "key": "Column with the surrogate key; the dataset's name without `dim_` and with `_key` without it.",

@@ -32,6 +32,7 @@ _FILES = """\
 | `lakewright.yaml` | the project: lake, engine, defaults, targets |
 | `sources/<source>.yaml` | where data comes from; each of its datasets is `raw.<name>` |
 | `datasets/<zone>/<name>.yaml` | a dataset of the lake, `<zone>.<name>` |
+| `warehouses/<name>.yaml` | what a warehouse serves, `warehouse.<name>` |
 | `datasets/<zone>/<name>.sql` | its query, alone or beside the YAML; the datasets that it reads are found in it |
 | `datasets/<zone>/<name>.py` | its Python function `build`, alone or beside the YAML |
 | `tests/<any name>.yaml` | unit tests: one, or a list of them |

@@ -21,6 +21,7 @@ from lakewright.spec.project import S3, Defaults, Engine, Lake, Lineage, Project
 from lakewright.spec.sources import FileDataset, FileSource, ReadOptions
 from lakewright.spec.star import DateDimension, Dimension, Fact, Lookup
 from lakewright.spec.steps import Aggregate, Cast, PythonStep
+from lakewright.spec.warehouse import Warehouse, WarehouseTable, WarehouseView
 
 __all__ = [
     "FIELD_TYPES",
@@ -53,7 +54,7 @@ _PARTITION = re.compile(
 _SESSION_NAMES = ("main", "information_schema", "pg_catalog", "system", "temp", "memory", "ops")
 
 #: Schemas and catalogs that exist already in every session, and our own.
-RESERVED = frozenset((*_SESSION_NAMES, "raw", "quarantine", "lakewright", "lake"))
+RESERVED = frozenset((*_SESSION_NAMES, "raw", "quarantine", "lakewright", "lake", "warehouse"))
 
 
 def name_problem(name: str) -> str:
@@ -156,6 +157,12 @@ def _lookback(text: str) -> str:
     if re.fullmatch(r"\d+(\.\d+)?", text) or not _duration(text):
         return ""
     return "a length of time such as 1h, or a number where the cursor is one"
+
+
+def _warehouse(text: str) -> str:
+    if re.match(r"(duckdb:.|postgres(ql)?://.|(mysql|mariadb)://.|\$\{secret:)", text):
+        return ""
+    return "duckdb:<file>, postgresql://… or mysql://…"
 
 
 def _encoding(text: str) -> str:
@@ -277,6 +284,12 @@ TEXT_RULES: dict[Field, TextRule] = {
     (Fact, "dimensions"): _dataset,
     (Lookup, "dimension"): _dataset,
     (Dimension, "key"): _column,
+    (Warehouse, "tables"): _dataset,
+    (WarehouseTable, "dataset"): _dataset,
+    (WarehouseView, "sql"): _filled,
+    (WarehouseTable, "sql"): _filled,
+    (Warehouse, "schema"): name_problem,
+    (Warehouse, "connection"): _warehouse,
 }
 
 #: Rules for the keys of a mapping.
@@ -289,6 +302,8 @@ KEY_RULES: dict[Field, TextRule] = {
     (ProjectFile, "targets"): name_problem,
     (UnitTest, "given"): _dataset,
     (Fact, "dimensions"): _column,
+    (Warehouse, "tables"): name_problem,
+    (Warehouse, "views"): name_problem,
 }
 
 #: Least and greatest number of a field, inclusive.
@@ -360,5 +375,6 @@ SECRET_INSIDE: frozenset[Field] = frozenset(
         (Target, "state"),
         (Lineage, "url"),
         (DatabaseSource, "connection"),
+        (Warehouse, "connection"),
     }
 )

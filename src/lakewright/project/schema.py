@@ -18,6 +18,7 @@ from lakewright.project.meanings import meaning
 from lakewright.spec.dataset import DatasetFile
 from lakewright.spec.project import ProjectFile, UnitTest
 from lakewright.spec.sources import SOURCES
+from lakewright.spec.warehouse import Warehouse
 
 __all__ = ["KINDS", "json_schemas"]
 
@@ -28,6 +29,7 @@ KINDS: dict[str, tuple[str, tuple[type[msgspec.Struct], ...]]] = {
     "lakewright.yaml": ("lakewright.yaml", (ProjectFile,)),
     "source": ("sources/<source>.yaml", tuple(SOURCES.values())),
     "dataset": ("datasets/<zone>/<name>.yaml", (DatasetFile,)),
+    "warehouse": ("warehouses/<name>.yaml", (Warehouse,)),
     "test": ("tests/<any name>.yaml", (UnitTest,)),
 }
 

@@ -1,4 +1,4 @@
-"""From a plan to tasks that the runner can run: take files into raw, build datasets."""
+"""From a plan to tasks that the runner can run: take files into raw, build datasets, load warehouses."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lakewright.plan.graph import Graph
-from lakewright.plan.tasks import Request, TaskPlan, decide
+from lakewright.plan.tasks import Request, TaskPlan, decide, decide_publish
 from lakewright.run.build import Built, build, dataset_state
 from lakewright.run.ingest import ingest
+from lakewright.run.loads import load_warehouse, loaded_states
 from lakewright.run.outcome import TaskOutcome
 from lakewright.run.publish import OvertakenError
 from lakewright.run.retry import RetryPolicy
@@ -33,9 +34,13 @@ def tasks_of(
     for plan in plans:
         if plan.action == "skip":
             continue
-        work: Work = (
-            _Take(services, plan.id) if plan.kind == "ingest" else _Build(services, graph, plan, request)
-        )
+        work: Work
+        if plan.kind == "ingest":
+            work = _Take(services, plan.id)
+        elif plan.kind == "publish":
+            work = _Publish(services, graph, plan, request)
+        else:
+            work = _Build(services, graph, plan, request)
         found[plan.id] = Task(
             work, retry=_retry(services, plan.id), timeout=_timeout(services, plan.id), plan=plan.reason
         )
@@ -126,6 +131,30 @@ class _Build:
             other = self.services.project.datasets[one.dataset]
             tell_again(self.services, other, self.graph.nodes[one.dataset].reads, one)
         return _outcome(built, plan)
+
+
+@dataclass(frozen=True)
+class _Publish:
+    services: Services
+    graph: Graph
+    plan: TaskPlan
+    request: Request
+
+    def __call__(self, context: TaskContext) -> TaskOutcome:
+        with self.services.turn(context):
+            self.services.refresh()
+            plan = decide_publish(
+                self.graph.nodes[self.plan.id],
+                fingerprint=self.plan.fingerprint,
+                built=loaded_states(self.services.state).get(self.plan.id),
+                upstreams=upstream_states(self.services),
+                request=self.request,
+            )
+            if plan.action == "skip":
+                return TaskOutcome("skipped" if plan.blocked else "unchanged", reason=plan.reason)
+            loaded = load_warehouse(self.services, plan, context)
+        details = {"notes": list(loaded.notes), "tables": dict(loaded.rows)}
+        return TaskOutcome("built", rows=sum(loaded.rows.values()), reason=plan.reason, details=details)
 
 
 def _outcome(built: Built, plan: TaskPlan) -> TaskOutcome:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from lakewright.plan.fingerprint import fingerprint
 from lakewright.plan.tasks import Batch, DatasetState, UpstreamState
 from lakewright.run.build import dataset_state, upstream_state
+from lakewright.run.loads import loaded_states, warehouse_fingerprint
 from lakewright.sources.manifest import raw_files
 
 if TYPE_CHECKING:
@@ -53,17 +54,19 @@ def upstream_states(services: Services) -> dict[str, UpstreamState]:
 
 
 def built_states(services: Services) -> dict[str, DatasetState]:
-    """Return the last build of each dataset that was ever built."""
+    """Return the last build of each dataset that was ever built, and the last load of each warehouse."""
     found = {id: dataset_state(one) for id, one in services.checkpoints.items()}
-    return {id: one for id, one in found.items() if one is not None}
+    built = {id: one for id, one in found.items() if one is not None}
+    return built | loaded_states(services.state) if services.project.warehouses else built
 
 
 def fingerprints(services: Services, ids: Iterable[str]) -> dict[str, str]:
-    """Return the fingerprint of each dataset of *ids* that is a table."""
+    """Return the fingerprint of each of *ids* that is a table or a warehouse."""
     project = services.project
     default = project.file.defaults.on_violation
-    return {
+    found = {
         id: fingerprint(project.datasets[id], on_violation=default, root=services.root)
         for id in ids
         if id in project.datasets
     }
+    return found | {id: warehouse_fingerprint(project, id) for id in ids if id in project.warehouses}

@@ -7,6 +7,7 @@ from typing import Literal
 from lakewright.spec.base import Severity, Spec
 from lakewright.spec.dataset import Dataset, Retry
 from lakewright.spec.sources import Source
+from lakewright.spec.warehouse import Warehouse
 
 __all__ = [
     "S3",
@@ -137,6 +138,7 @@ class Project(Spec, frozen=True, kw_only=True):
 
     ``root`` is the absolute folder of ``lakewright.yaml``. ``sources`` by source name, ``datasets``
     by id (``zone.name``); raw datasets are not in ``datasets`` but in ``raw``: id → source name.
+    ``warehouses`` by id, ``warehouse.name``.
     """
 
     root: str
@@ -146,6 +148,7 @@ class Project(Spec, frozen=True, kw_only=True):
     source_paths: dict[str, str]
     datasets: dict[str, Dataset]
     tests: tuple[UnitTest, ...] = ()
+    warehouses: dict[str, Warehouse] = {}
 
     @property
     def raw(self) -> dict[str, str]:

@@ -60,8 +60,11 @@ def parse_query(text: str, *, path: str, line: int = 1) -> exp.Query:
 
 
 @lru_cache(maxsize=4096)
-def shared_query(text: str, path: str, line: int = 1) -> exp.Query:
-    """The same as :func:`parse_query`, but a tree that all callers share: look at it, never change it."""
+def shared_query(text: str, path: str, line: int = 1, *, zones: bool = True) -> exp.Query:
+    """The same as :func:`parse_query`, but a tree that all callers share: look at it, never change it.
+
+    Without *zones*, tables are named without one, as in a warehouse.
+    """
     tokenizer = _DUCKDB.tokenizer()
     try:
         tokens = tokenizer.tokenize(text)
@@ -94,7 +97,7 @@ def shared_query(text: str, path: str, line: int = 1) -> exp.Query:
     if not isinstance(query, exp.Query):
         _refuse("LW302", _not_a_query(query), Where(path, line))
     _shift(query, path, line)
-    problems = [*_forbidden(query, path), *_misnamed(query, path)]
+    problems = [*_forbidden(query, path), *(_misnamed(query, path) if zones else ())]
     if problems:
         raise ProjectError(problems)
     return query
