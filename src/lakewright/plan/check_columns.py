@@ -8,23 +8,16 @@ names that may come from there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from lakewright.errors import Problem, ProjectError, Where, nearest
 from lakewright.project import check_dataset
 from lakewright.project.locate import Key, Locations, locations
 from lakewright.project.rules import partition_column
 from lakewright.spec.dataset import Dataset
-from lakewright.spec.expectations import (
-    Completeness,
-    Condition,
-    DistinctCount,
-    Fresh,
-    References,
-    Statistic,
-    Unique,
-)
+from lakewright.spec.expectations import Query, References
 from lakewright.spec.project import Project
+from lakewright.sql.checks_expect import expressions_of
 from lakewright.sql.lineage import Traced, stored, trace
 from lakewright.sql.lineage_steps import expression
 from lakewright.sql.query import dependencies, shared_query
@@ -131,21 +124,22 @@ class _Checker:
 
     def _conditions(self, dataset: Dataset, full: Relation) -> Iterator[tuple[tuple[Key, ...], Problem]]:
         for number, one in enumerate(dataset.file.expect):
-            if not isinstance(one, Condition | Statistic):
-                continue
             keys = ("expect", number, one.name)
             try:
-                tree = expression(one.sql, dataset.path)
+                if isinstance(one, Query):
+                    shared_query(one.sql, dataset.path, own=one.name_of_this)
+                trees = [expression(sql, dataset.path) for sql in expressions_of(one)]
             except ProjectError as error:
                 yield from (
                     (keys, Problem(p.code, p.message, Where(dataset.path), p.tried, p.remedy))
                     for p in error.problems
                 )
                 continue
-            resolver = Resolver({id: self.relation(id) for id in dependencies(tree)})
-            resolver.expression(tree, full)
-            for unknown in dict.fromkeys(resolver.unknown):
-                yield keys, problem_of(unknown, Where(dataset.path))
+            for tree in trees:
+                resolver = Resolver({id: self.relation(id) for id in dependencies(tree)})
+                resolver.expression(tree, full)
+                for unknown in dict.fromkeys(resolver.unknown):
+                    yield keys, problem_of(unknown, Where(dataset.path))
 
     def _references(self, dataset: Dataset) -> Iterator[tuple[tuple[Key, ...], Problem]]:
         for number, one in enumerate(dataset.file.expect):
@@ -233,15 +227,7 @@ def _named(dataset: Dataset) -> Iterator[tuple[str, tuple[Key, ...]]]:
             for name in look.on:
                 yield name, ("fact", "dimensions", key, "on", name)
     for number, one in enumerate(dataset.file.expect):
-        names: Iterable[str] = ()
-        match one:
-            case Fresh() | DistinctCount():
-                names = (one.column,)
-            case References() | Completeness() | Unique():
-                names = tuple(one.columns)
-            case _:
-                pass
-        for name in names:
+        for name in check_dataset.named_columns(one):
             yield name, ("expect", number, one.name, name)
 
 

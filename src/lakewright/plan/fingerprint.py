@@ -9,7 +9,7 @@ import msgspec
 
 from lakewright.spec.base import Severity
 from lakewright.spec.dataset import Column, Dataset, DatasetFile
-from lakewright.spec.expectations import Condition, Unique
+from lakewright.spec.expectations import ROW_EXPECTATIONS
 from lakewright.spec.steps import PythonStep
 
 __all__ = ["fingerprint"]
@@ -31,7 +31,7 @@ def fingerprint(dataset: Dataset, *, on_violation: Severity = "quarantine", root
         _without_words(file, file.on_violation or on_violation),
         # two kinds of step can have the same fields, so the kind is written beside them
         [(step.name, step) for step in file.steps],
-        [(one.name, one) for one in file.expect if isinstance(one, Condition | Unique)],
+        [(one.name, one) for one in file.expect if isinstance(one, ROW_EXPECTATIONS)],
         _text(dataset.sql),
         _text(dataset.python),
         [_module(root, step) for step in file.steps if isinstance(step, PythonStep)] if root else [],

@@ -14,20 +14,31 @@ from lakewright.project.locate import Key
 from lakewright.project.rules import partition_column
 from lakewright.spec.dataset import Dataset, DatasetFile
 from lakewright.spec.expectations import (
+    Across,
+    ColumnCount,
     ColumnSet,
+    ColumnType,
+    Combinations,
+    Compare,
     Completeness,
     DistinctCount,
+    DistinctValues,
     Expectation,
     Fresh,
+    Measure,
+    MostCommon,
+    Outliers,
+    Query,
     References,
     RowCount,
     Statistic,
     Unique,
+    Values,
 )
 from lakewright.spec.project import Project
 from lakewright.spec.steps import PythonStep
 
-__all__ = ["Found", "known_columns", "problems"]
+__all__ = ["Found", "known_columns", "named_columns", "problems"]
 
 #: Columns that `mode: scd2` adds.
 SCD2_COLUMNS = ("valid_from", "valid_to", "is_current")
@@ -158,26 +169,54 @@ def _twice(names: Sequence[str], keys: tuple[Key, ...]) -> Iterator[Found]:
 def _expectations(file: DatasetFile) -> Iterator[Found]:
     for index, one in enumerate(file.expect):
         keys = ("expect", index, one.name)
-        if isinstance(one, RowCount | DistinctCount | Statistic):
+        if isinstance(one, RowCount | DistinctCount | Statistic | ColumnCount):
             if one.min is None and one.max is None:
                 message = f"{one.name} without `min` and `max` checks nothing"
                 yield Found("LW129", message, keys, "add one of the two")
             elif one.min is not None and one.max is not None and one.min > one.max:
                 yield Found("LW129", f"{one.name}: min {one.min} lies above max {one.max}", (*keys, "min"))
+        if isinstance(one, Measure | Query | Values):
+            yield from _bounds(one, keys)
+        if isinstance(one, Unique | Values) and one.mostly is not None and one.at_most is not None:
+            message = f"{one.name}: `mostly` and `at_most` both say how much may be broken"
+            yield Found("LW127", message, (*keys, "at_most"), "remove one of the two")
         if isinstance(one, Unique | ColumnSet):
             names = one.columns if isinstance(one, Unique) else one.names
             if len({name.lower() for name in names}) < len(names):
                 yield Found("LW127", f"{one.name} lists a column twice", keys)
 
 
-def _named(one: Expectation) -> tuple[str, ...]:
+def _bounds(one: Measure | Query | Values, keys: tuple[Key, ...]) -> Iterator[Found]:
+    if not isinstance(one, Values) and all(
+        bound is None for bound in (one.min, one.max, one.above, one.below)
+    ):
+        message = f"{one.name} without `min`, `max`, `above` and `below` checks nothing"
+        yield Found("LW129", message, keys, "add one of them")
+    for inclusive, exclusive in (("min", "above"), ("max", "below")):
+        if getattr(one, inclusive) is not None and getattr(one, exclusive) is not None:
+            message = f"{one.name}: `{inclusive}` and `{exclusive}` bound the same side"
+            yield Found("LW127", message, (*keys, exclusive), "remove one of the two")
+
+
+def named_columns(one: Expectation) -> tuple[str, ...]:
     """The columns of the dataset that an expectation names outside SQL."""
     match one:
-        case Fresh() | DistinctCount():
+        case (
+            Fresh()
+            | DistinctCount()
+            | Values()
+            | Measure()
+            | DistinctValues()
+            | MostCommon()
+            | Outliers()
+            | ColumnType()
+        ):
             return (one.column,)
+        case Compare():
+            return (one.column, one.other)
         case References() | Completeness():
             return tuple(one.columns)
-        case Unique():
+        case Unique() | Across() | Combinations():
             return one.columns
         case _:
             # The columns expectation is about the input; conditions and statistics are SQL.
@@ -213,7 +252,7 @@ def _settings(file: DatasetFile) -> Iterator[tuple[str, tuple[Key, ...]]]:
     for name in write.scd2.track:
         yield name, ("write", "scd2", "track", name)
     for index, one in enumerate(file.expect):
-        for name in _named(one):
+        for name in named_columns(one):
             yield name, ("expect", index, one.name, name)
 
 

@@ -16,7 +16,28 @@ from lakewright.spec.base import ZONES, Spec
 from lakewright.spec.databases import DatabaseDataset, DatabaseSource
 from lakewright.spec.dataset import Column, Dataset, DatasetFile, Incremental, Retry, Write
 from lakewright.spec.durations import parse_duration
-from lakewright.spec.expectations import Completeness, Condition, DistinctCount, Fresh, References, RowCount
+from lakewright.spec.expectations import (
+    Across,
+    ColumnCount,
+    ColumnSet,
+    ColumnType,
+    Combinations,
+    Compare,
+    Completeness,
+    Condition,
+    DistinctCount,
+    DistinctValues,
+    Fresh,
+    Measure,
+    MostCommon,
+    Outliers,
+    Query,
+    References,
+    RowCount,
+    Suite,
+    Unique,
+    Values,
+)
 from lakewright.spec.project import S3, Defaults, Engine, Lake, Lineage, ProjectFile, Target, UnitTest, Zone
 from lakewright.spec.sources import FileDataset, FileSource, ReadOptions
 from lakewright.spec.star import DateDimension, Dimension, Fact, Lookup
@@ -259,6 +280,29 @@ TEXT_RULES: dict[Field, TextRule] = {
     (UnitTest, "dataset"): _dataset,
     (UnitTest, "name"): _filled,
     (Condition, "sql"): _filled,
+    (Query, "sql"): _filled,
+    (Query, "name_of_this"): _filled,
+    (Suite, "file"): _filled,
+    (ColumnType, "types"): type_problem,
+    (Values, "patterns"): _regex,
+    (Values, "not_patterns"): _regex,
+    (Values, "date_format"): _date_format,
+    **{
+        (struct, "where"): _filled
+        for struct in (
+            Across,
+            Combinations,
+            Compare,
+            Condition,
+            DistinctValues,
+            Measure,
+            MostCommon,
+            Outliers,
+            RowCount,
+            Unique,
+            Values,
+        )  # fmt: skip
+    },
     (PythonStep, "function"): _function,
     (Engine, "memory_limit"): _memory,
     (ProjectFile, "state"): _state,
@@ -315,7 +359,19 @@ RANGES: dict[Field, tuple[float, float | None]] = {
     (DatasetFile, "quality_threshold"): (0, 1),
     (Defaults, "quality_threshold"): (0, 1),
     (Completeness, "columns"): (0, 1),
-    (Condition, "mostly"): (0, 1),
+    **{
+        (struct, "mostly"): (0, 1)
+        for struct in (Across, Combinations, Compare, Condition, Outliers, Unique, Values)
+    },
+    (Values, "at_most"): (0, None),
+    (Values, "min_length"): (0, None),
+    (Values, "max_length"): (0, None),
+    (Unique, "at_most"): (0, None),
+    (Measure, "at"): (0, 1),
+    (Outliers, "deviations"): (0, None),
+    (ColumnCount, "min"): (0, None),
+    (ColumnCount, "max"): (0, None),
+    (ColumnSet, "position"): (1, None),
     (RowCount, "min"): (0, None),
     (RowCount, "max"): (0, None),
     (DistinctCount, "min"): (0, None),

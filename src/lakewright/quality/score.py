@@ -10,7 +10,7 @@ from typing import Any
 
 from lakewright.spec.base import Severity
 from lakewright.sql.checks import Check
-from lakewright.sql.checks_audit import AUDIT_BAD, AUDIT_ROWS, audit_column
+from lakewright.sql.checks_audit import AUDIT_BAD, AUDIT_ROWS, audit_column, judged_column
 
 __all__ = ["MASK", "CheckResult", "results", "score"]
 
@@ -50,7 +50,10 @@ def score(rows: int, bad: int) -> float:
 def results(checks: Sequence[Check], audit: Mapping[str, Any]) -> tuple[CheckResult, ...]:
     """Return the result of each check, in order, from the *audit*'s row by column name."""
     rows = int(audit[AUDIT_ROWS])
-    return tuple(_result(check, rows, audit[audit_column(index)]) for index, check in enumerate(checks))
+    return tuple(
+        _result(check, int(audit.get(judged_column(index), rows) or 0), audit[audit_column(index)])
+        for index, check in enumerate(checks)
+    )
 
 
 def counts(audit: Mapping[str, Any]) -> tuple[int, int]:
@@ -94,19 +97,31 @@ def _within(check: Check, rows: int, value: Any) -> bool:
         return isinstance(check.minimum, datetime) and _no_older(value, check.minimum)
     if isinstance(value, bool):
         value = int(value)
-    if not isinstance(value, int | float | Decimal):
+    if not isinstance(value, int | float | Decimal | str | date | time):
         return False
     if value != value:  # not a number lies in no range
         return False
-    return not (
-        (isinstance(check.minimum, int | float) and value < _bound(check.minimum, value))
-        or (isinstance(check.maximum, int | float) and value > _bound(check.maximum, value))
-    )
+    low, high = _bound(check.minimum, value), _bound(check.maximum, value)
+    try:
+        return not (
+            (low is not None and (value < low or (check.open_low and value == low)))
+            or (high is not None and (value > high or (check.open_high and value == high)))
+        )
+    except TypeError:  # a number against a text, a date against a number
+        return False
 
 
-def _bound(bound: int | float, value: int | float | Decimal) -> int | float | Decimal:
-    # 0.1 is written in a project as a decimal, and its nearest binary number lies above it
-    return Decimal(repr(bound)) if isinstance(value, Decimal) else bound
+def _bound(bound: Any, value: Any) -> Any:
+    """Return *bound* as something that *value* can be compared with; times of dates without a zone count as UTC."""
+    if isinstance(value, Decimal) and isinstance(bound, int | float):
+        # 0.1 is written in a project as a decimal, and its nearest binary number lies above it
+        return Decimal(repr(bound))
+    if isinstance(value, date | time) and isinstance(bound, str):
+        read = type(value).fromisoformat(bound)
+        if isinstance(read, datetime) and isinstance(value, datetime) and value.tzinfo and not read.tzinfo:
+            return read.replace(tzinfo=UTC)
+        return read
+    return bound
 
 
 def _no_older(newest: Any, limit: datetime) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from sqlglot import exp
 
 from lakewright.sql.checks_keys import ROWID, blocks_query, complete_keys, is_integer
-from lakewright.sql.checks_model import BITS, Check, bits_of, row_checks, stops
+from lakewright.sql.checks_model import BITS, THIS, Check, bits_of, row_checks, stops
 from lakewright.sql.names import column, literal
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "AUDIT_ROWS",
     "audit_column",
     "audit_query",
+    "judged_column",
     "quarantines",
     "reasons",
     "violation_columns",
@@ -97,7 +98,8 @@ def audit_query(
     """Return the query whose one row says how many rows break each check.
 
     The row has ``rows``, ``bad_rows`` and, for the check at place *i* of *checks*, the column
-    ``check_<i>``: the number of violations, or the measure of a dataset's check.
+    ``check_<i>``: the number of violations, or the measure of a dataset's check; a share that is not one of
+    all rows also has ``judged_<i>``, the rows that it is a share of.
 
     *staged* reads the bitmask columns of a stage, and the tables in *surplus* for its keys (a key
     without an entry has no violation; no *surplus* at all counts them from the rows). Otherwise the
@@ -125,11 +127,21 @@ def audit_query(
                 value = exp.column("_n", table=source)
                 if stops(check):
                     bad = exp.Add(this=bad, expression=value.copy())
-        elif check.kind == "row_count":
+        elif check.query is not None:
+            source = f"_query_{index}"
+            sources.append(_over(check.query, relation, where).subquery(source, copy=False))
+            value = exp.column("_n", table=source)
+            if check.mostly is not None:
+                outer.append(_named(exp.column("_of", table=source), judged_column(index)))
+        elif check.kind == "row_count" and check.measure is None:
             value = rows.copy()
         else:
             measures.append(_named(_measure(check), name))
             value = exp.column(name, table="_measures", quoted=True)
+            if check.judged is not None:
+                of = judged_column(index)
+                measures.append(_named(_count_if(check.judged.copy()), of))
+                outer.append(_named(exp.column(of, table="_measures", quoted=True), of))
         outer.append(_named(value, name))
     if measures:
         scan = _filtered(exp.select(*measures, copy=False).from_(relation.copy()), where)
@@ -146,6 +158,24 @@ def audit_query(
 def audit_column(index: int) -> str:
     """Return the name of the audit's column for the check at place *index*."""
     return f"check_{index}"
+
+
+def judged_column(index: int) -> str:
+    """Return the name of the audit's column that counts the rows judged by the check at place *index*, where not all are."""
+    return f"judged_{index}"
+
+
+def _over(query: exp.Select, relation: exp.Table, where: exp.Expr | None) -> exp.Select:
+    """Return a check's query with the rows that are judged in place of :data:`THIS`."""
+    bound = query.copy()
+    for node in [one for one in bound.find_all(exp.Table) if one.name == THIS and not one.db]:
+        alias = node.alias or THIS
+        rows: exp.Expr = exp.alias_(relation.copy(), alias, table=True, quoted=True)
+        if where is not None:
+            rows = exp.select("*").from_(relation.copy()).where(where.copy())
+            rows = rows.subquery(exp.to_identifier(alias, quoted=True), copy=False)
+        node.replace(rows)
+    return bound
 
 
 def _grouped(
@@ -225,9 +255,12 @@ def _repeats(
 def _measure(check: Check) -> exp.Expr:
     if check.measure is not None:
         return check.measure.copy()
+    return _count_if(_required(check.violated))
+
+
+def _count_if(condition: exp.Expr) -> exp.Expr:
     # not COUNT_IF, which is null where there are no rows
-    broken = exp.Case().when(_required(check.violated), literal(1), copy=False)
-    return exp.Count(this=broken)
+    return exp.Count(this=exp.Case().when(condition, literal(1), copy=False))
 
 
 def _filtered(query: exp.Select, where: exp.Expr | None) -> exp.Select:

@@ -18,7 +18,17 @@ from lakewright.spec.dataset import Column, Dataset
 from lakewright.sql.checks_model import Check, problem
 from lakewright.sql.names import FAILED, column, literal
 
-__all__ = ["column_checks", "constant", "failed_to_convert", "key_checks", "sql_type"]
+__all__ = [
+    "as_text",
+    "check_pattern",
+    "column_checks",
+    "constant",
+    "failed_to_convert",
+    "key_checks",
+    "length",
+    "listed",
+    "sql_type",
+]
 
 Scalar = str | int | float | bool
 
@@ -217,18 +227,18 @@ def _rules(
         high = exp.GT(this=value.copy(), expression=constant(rules.max, kind))
         yield row("max", f"be at most {rules.max}", high)
     if rules.in_ is not None:
-        yield row("in", f"be one of {_listed(rules.in_)}", _outside(value, rules.in_, kind))
+        yield row("in", f"be one of {listed(rules.in_)}", _outside(value, rules.in_, kind))
     if rules.pattern is not None:
-        _check_pattern(rules.pattern)
-        found = exp.RegexpLike(this=_as_text(value, kind), expression=literal(rules.pattern))
+        check_pattern(rules.pattern)
+        found = exp.RegexpLike(this=as_text(value, kind), expression=literal(rules.pattern))
         yield row("pattern", f"match {rules.pattern}", exp.not_(found, copy=False))
     if rules.min_length is not None:
-        length, unit = _length(value, kind)
-        short = exp.LT(this=length, expression=literal(rules.min_length))
+        size, unit = length(value, kind)
+        short = exp.LT(this=size, expression=literal(rules.min_length))
         yield row("min_length", f"have at least {rules.min_length} {unit}", short)
     if rules.max_length is not None:
-        length, unit = _length(value, kind)
-        long = exp.GT(this=length, expression=literal(rules.max_length))
+        size, unit = length(value, kind)
+        long = exp.GT(this=size, expression=literal(rules.max_length))
         yield row("max_length", f"have at most {rules.max_length} {unit}", long)
 
 
@@ -239,7 +249,8 @@ def _outside(value: exp.Column, allowed: tuple[Scalar, ...], kind: exp.DataType 
     return exp.not_(exp.In(this=value.copy(), expressions=constants), copy=False)
 
 
-def _as_text(value: exp.Column, kind: exp.DataType | None) -> exp.Expression:
+def as_text(value: exp.Column, kind: exp.DataType | None) -> exp.Expression:
+    """Return *value* as text; raises ValueError for a type that has none."""
     if kind is not None and (kind.this in _NESTED or kind.this in _LISTS or kind.this in _BINARY):
         raise ValueError(f"a pattern needs text, and the column is {_spelled(kind)}")
     if kind is None or kind.this in _TEXTS:
@@ -247,7 +258,8 @@ def _as_text(value: exp.Column, kind: exp.DataType | None) -> exp.Expression:
     return exp.cast(value.copy(), "TEXT")
 
 
-def _length(value: exp.Column, kind: exp.DataType | None) -> tuple[exp.Expr, str]:
+def length(value: exp.Column, kind: exp.DataType | None) -> tuple[exp.Expr, str]:
+    """Return the length of *value* and its unit: elements, bytes or characters; ValueError where it has none."""
     if kind is not None and kind.this in _LISTS:
         # Spark's size of null is -1, which is shorter than anything
         there = exp.Is(this=value.copy(), expression=exp.Null()).not_()
@@ -261,8 +273,8 @@ def _length(value: exp.Column, kind: exp.DataType | None) -> tuple[exp.Expr, str
     return exp.Length(this=exp.cast(value.copy(), "TEXT")), "characters"
 
 
-def _check_pattern(pattern: str) -> None:
-    """Refuse what RE2 cannot do; the finer points of its syntax are left to the engine."""
+def check_pattern(pattern: str) -> None:
+    """Raise re.error for what RE2 cannot do; the finer points of its syntax are left to the engine."""
     if found := _NOT_RE2.search(re.sub(r"\\\\", "", pattern)):
         raise re.error(
             f"the pattern {pattern!r} uses {found.group()!r}: look-around, back references and "
@@ -277,6 +289,7 @@ def _check_pattern(pattern: str) -> None:
             raise re.error(f"the pattern {pattern!r} is not valid: {error}") from None
 
 
-def _listed(values: tuple[Scalar, ...], limit: int = 8) -> str:
+def listed(values: tuple[Scalar, ...], limit: int = 8) -> str:
+    """Return the first *limit* values in words, and how many there are."""
     shown = ", ".join(str(one) for one in values[:limit])
     return f"{shown}, … ({len(values)} values)" if len(values) > limit else shown

@@ -11,10 +11,13 @@ from sqlglot import exp
 from lakewright.errors import Problem, Where
 from lakewright.spec.base import Severity
 
-__all__ = ["BITS", "Check", "Scope", "bits_of", "problem", "row_checks", "stops"]
+__all__ = ["BITS", "THIS", "Check", "Scope", "bits_of", "problem", "row_checks", "stops"]
 
 #: Row checks in one BIGINT: the sign bit stays free and so do a few for rounding errors of other engines.
 BITS = 60
+
+#: The table that a check's ``query`` reads: the rows that are judged.
+THIS = "_this"
 
 Scope = Literal["row", "key", "dataset"]
 
@@ -29,8 +32,10 @@ class Check:
     * ``row``: a row for which ``violated`` is TRUE breaks the check; NULL and FALSE are fine.
     * ``key``: ``columns`` together must be unique among rows where none of them is null.
     * ``dataset``: ``measure`` is an aggregate over the rows, judged by ``minimum`` and ``maximum``
-      (inclusive); or, with ``mostly``, ``violated`` is counted and at least that share of the rows
-      must not break it.
+      (inclusive, unless ``open_low`` or ``open_high``); or, with ``mostly``, ``violated`` is counted and at
+      least that share of the rows for which ``judged`` is TRUE (all by default) must not break it. What no
+      single aggregate can tell is a ``query`` over the table :data:`THIS`: one row with ``_n``, the measure
+      or the number of violations, and ``_of``, the number of rows judged.
 
     ``private``: the measure may be a personal value, so it is judged but not shown or kept.
     """
@@ -43,8 +48,12 @@ class Check:
     scope: Scope
     violated: exp.Expr | None = None
     measure: exp.Expr | None = None
-    minimum: float | int | datetime | None = None
-    maximum: float | int | None = None
+    query: exp.Select | None = None
+    judged: exp.Expr | None = None
+    minimum: float | int | str | datetime | None = None
+    maximum: float | int | str | None = None
+    open_low: bool = False
+    open_high: bool = False
     mostly: float | None = None
     private: bool = False
 

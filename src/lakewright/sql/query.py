@@ -48,19 +48,21 @@ _STATEMENTS: tuple[type[exp.Expr], ...] = (
 _KEPT = ("joins", "laterals", "pivots", "sample")
 
 
-def parse_query(text: str, *, path: str, line: int = 1) -> exp.Query:
+def parse_query(text: str, *, path: str, line: int = 1, own: str = "") -> exp.Query:
     """Parse *text* as one SELECT, WITH or UNION in DuckDB's dialect.
 
-    *path* names the user's file in errors and *line* is where the text starts in it. The tree is
-    the caller's own. Raises ProjectError with every problem found: LW301 for what does not parse,
+    *path* names the user's file in errors and *line* is where the text starts in it; *own* is a table's name
+    that needs no zone. The tree is the caller's own. Raises ProjectError with every problem found: LW301 for what does not parse,
     LW302 for anything but one query, LW303 for functions that reach outside the project's datasets,
     LW304 for tables that are not written ``zone.name``.
     """
-    return shared_query(text, path, line).copy()
+    return shared_query(text, path, line, own).copy()
 
 
 @lru_cache(maxsize=4096)
-def shared_query(text: str, path: str, line: int = 1, *, zones: bool = True) -> exp.Query:
+def shared_query(
+    text: str, path: str, line: int = 1, own: str = "", *, zones: bool = True
+) -> exp.Query:
     """The same as :func:`parse_query`, but a tree that all callers share: look at it, never change it.
 
     Without *zones*, tables are named without one, as in a warehouse.
@@ -97,7 +99,7 @@ def shared_query(text: str, path: str, line: int = 1, *, zones: bool = True) -> 
     if not isinstance(query, exp.Query):
         _refuse("LW302", _not_a_query(query), Where(path, line))
     _shift(query, path, line)
-    problems = [*_forbidden(query, path), *(_misnamed(query, path) if zones else ())]
+    problems = [*_forbidden(query, path), *(_misnamed(query, path, own) if zones else ())]
     if problems:
         raise ProjectError(problems)
     return query
@@ -287,8 +289,10 @@ def _is_cte(table: exp.Table) -> bool:
     return False
 
 
-def _misnamed(query: exp.Query, path: str) -> Iterator[Problem]:
+def _misnamed(query: exp.Query, path: str, own: str) -> Iterator[Problem]:
     for table in tables(query):
+        if own and not table.db and table.name.lower() == own.lower():
+            continue
         where = place(table.this, path)
         shown = ".".join(part.name for part in table.parts)
         if table.catalog:
