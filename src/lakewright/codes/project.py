@@ -72,6 +72,12 @@ CODES: dict[str, Code] = {
         "A file lies where project files are but its name or folder says it is none; nothing is ignored in silence.",
         "name datasets datasets/<zone>/<name>.yaml, .sql or .py, and move other files elsewhere",
     ),
+    "LW114": Code(
+        "suite or contract not usable",
+        "A file that `suite` or `contract` names is missing, or is no expectation suite, or no contract of a version "
+        "that is supported.",
+        "name a file that is there: JSON of Great Expectations, or YAML of the Open Data Contract Standard 3.0 or 3.1",
+    ),
     "LW120": Code(
         "definitions contradict each other",
         "A dataset says in two ways what it is made of: `from`, a .sql file and a .py file exclude each other.",

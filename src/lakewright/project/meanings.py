@@ -410,7 +410,11 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "where": _WHERE,
     },
     ColumnType: {"column": "Column whose type is judged.", "types": "SQL types, one of which it has."},
-    ColumnCount: {"min": "Fewest columns.", "max": "Most columns."},
+    ColumnCount: {
+        "min": "Fewest columns.",
+        "max": "Most columns.",
+        "of": "Whether the columns of the input are meant, or those after the steps.",
+    },
     Suite: {"file": "Great Expectations suite (JSON), beside this file or in the project's folder."},
     Statistic: {
         "sql": "SQL aggregate over all rows.",
@@ -426,7 +430,8 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "names": "Columns that the input must have.",
         "exact": "Whether further columns are refused.",
         "ordered": "Whether the order counts.",
-        "position": "Place of the first of them among the input's columns, from 1.",
+        "position": "Place of the first of them among the columns, from 1.",
+        "of": "Whether the columns of the input are meant, or those after the steps.",
     },
     Rename: {"columns": "Old name → new name."},
     Select: {"columns": "Columns to keep, in this order."},

@@ -59,6 +59,7 @@ __all__ = [
     "CastTo",
     "name_problem",
     "partition_column",
+    "regex_problem",
 ]
 
 Field = tuple[type, str]
@@ -230,7 +231,8 @@ _ONLY_RE2 = ((r"\\z", r"\\Z"), (r"\\[pP](?:\{\^?\w+\}|\w)", r"\\w"), (r"\(\?<(?=
 _CLASS = re.compile(r"\[:\^?\w+:\]")
 
 
-def _regex(text: str) -> str:
+def regex_problem(text: str) -> str:
+    """What a regular expression must be, "" when it is one that RE2 knows."""
     if _NOT_IN_RE2.search(text):
         return "a regular expression without look-around and back-references, which the engine does not know"
     for pattern, replacement in _ONLY_RE2:
@@ -261,7 +263,7 @@ FIELD_TYPES: dict[Field, Any] = {(Cast, "columns"): dict[str, str | CastTo]}
 #: Rules for every text of a field, also inside its lists and mappings.
 TEXT_RULES: dict[Field, TextRule] = {
     (Column, "type"): type_problem,
-    (Column, "pattern"): _regex,
+    (Column, "pattern"): regex_problem,
     (Column, "format"): _date_format,
     (CastTo, "type"): type_problem,
     (CastTo, "format"): _date_format,
@@ -284,8 +286,8 @@ TEXT_RULES: dict[Field, TextRule] = {
     (Query, "name_of_this"): _filled,
     (Suite, "file"): _filled,
     (ColumnType, "types"): type_problem,
-    (Values, "patterns"): _regex,
-    (Values, "not_patterns"): _regex,
+    (Values, "patterns"): regex_problem,
+    (Values, "not_patterns"): regex_problem,
     (Values, "date_format"): _date_format,
     **{
         (struct, "where"): _filled
@@ -301,7 +303,7 @@ TEXT_RULES: dict[Field, TextRule] = {
             RowCount,
             Unique,
             Values,
-        )  # fmt: skip
+        )
     },
     (PythonStep, "function"): _function,
     (Engine, "memory_limit"): _memory,
@@ -398,7 +400,7 @@ PATTERNS: dict[TextRule, str] = {
 #: What a text with a rule is called in the reference.
 WORDS: dict[TextRule, str] = {
     type_problem: "SQL type",
-    _regex: "regular expression",
+    regex_problem: "regular expression",
     _duration: "length of time",
     _retention: "length of time, or `forever`",
     _dataset: "dataset, as `zone.name`",

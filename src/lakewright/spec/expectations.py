@@ -290,11 +290,12 @@ class ColumnType(Expectation, frozen=True, kw_only=True):
 
 
 class ColumnCount(Expectation, frozen=True, kw_only=True):
-    """``column_count: {min: 3, max: 5}``: how many columns the input has."""
+    """``column_count: {min: 3, max: 5}``: how many columns the input has, or the ``output`` after the steps."""
 
     name = "column_count"
     min: int | None = None
     max: int | None = None
+    of: Literal["input", "output"] = "input"
 
 
 class Suite(Expectation, frozen=True, kw_only=True):
@@ -318,6 +319,7 @@ class ColumnSet(Expectation, frozen=True, kw_only=True):
     """``columns: {names: [a, b], exact: true, ordered: true}``: columns that the input must have.
 
     ``exact`` refuses further ones, ``ordered`` also checks the order, ``position`` (from 1) the place of the first.
+    ``of: output`` means the columns that the dataset has after its steps.
     """
 
     name = "columns"
@@ -326,6 +328,7 @@ class ColumnSet(Expectation, frozen=True, kw_only=True):
     exact: bool = False
     ordered: bool = False
     position: int | None = None
+    of: Literal["input", "output"] = "input"
 
 
 #: Expectations that can be rules of single rows, and so decide which rows are published.

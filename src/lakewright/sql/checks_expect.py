@@ -170,9 +170,9 @@ def _compile(
                 minimum=one.min, maximum=one.max,
             )  # fmt: skip
         case ColumnSet():
-            yield _column_set(one, severity, received)
+            yield _column_set(one, severity, received if one.of == "input" else tuple(columns))
         case ColumnCount():
-            yield _column_count(one, severity, received)
+            yield _column_count(one, severity, received if one.of == "input" else tuple(columns))
         case Suite():
             return  # its expectations stand behind those of the file
         case Values() | Compare() | Across() | Combinations():
@@ -240,7 +240,7 @@ def _column_count(one: ColumnCount, severity: Severity, received: Sequence[str])
     count = sum(not name.startswith("_") for name in received)
     return Check(
         one.label or "column_count", "column_count", (), severity,
-        f"the input must have {spelled_range(one.min, one.max)} columns", "dataset",
+        f"the {one.of} must have {spelled_range(one.min, one.max)} columns", "dataset",
         measure=literal(count), minimum=one.min, maximum=one.max,
     )  # fmt: skip
 
@@ -259,7 +259,7 @@ def _column_set(one: ColumnSet, severity: Severity, received: Sequence[str]) -> 
     first = one.names[0].lower()
     if one.position is not None and first in lowered and lowered.index(first) + 1 != one.position:
         faults.append(f"{one.names[0]} stands at place {lowered.index(first) + 1}, not {one.position}")
-    words = f"the input must have {'exactly ' if one.exact else ''}the columns {', '.join(one.names)}"
+    words = f"the {one.of} must have {'exactly ' if one.exact else ''}the columns {', '.join(one.names)}"
     words += " in this order" if one.ordered else ""
     words += f" ({'; '.join(faults)})" if faults else ""
     return Check(
