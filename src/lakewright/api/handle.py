@@ -19,6 +19,7 @@ from lakewright.app import catalog as _catalog
 from lakewright.app import quality as _quality
 from lakewright.app import runs as _runs
 from lakewright.app import upkeep as _upkeep
+from lakewright.app.contracts import export_contract
 from lakewright.app.ingest import IngestReport, ingest
 from lakewright.app.lineage import LineageGraph, lineage
 from lakewright.app.plan import PlanReport, plan
@@ -237,6 +238,10 @@ class Lakewright:
     def catalog(self, search: str | None = None) -> Any:
         """Return catalog entries, all or those that match *search*."""
         return _catalog.search(self._platform, search) if search else _catalog.entries(self._platform)
+
+    def contract(self, dataset: str) -> dict[str, Any]:
+        """Return a dataset as a contract of the Open Data Contract Standard 3.1.0, as plain data."""
+        return export_contract(self._platform, dataset).contract
 
     def lineage(self, dataset: str, *, direction: str = "both", columns: bool = False) -> LineageGraph:
         """Return where a dataset or column comes from and goes to."""

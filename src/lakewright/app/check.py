@@ -12,7 +12,7 @@ __all__ = ["Summary", "check"]
 
 @dataclass(frozen=True)
 class Summary:
-    """What a project without mistakes holds."""
+    """What a project without mistakes holds; ``notes`` name what its contracts and suites say without effect."""
 
     name: str
     target: str
@@ -20,6 +20,7 @@ class Summary:
     raw: int
     datasets: int
     tests: int
+    notes: tuple[str, ...] = ()
 
 
 def check(start: Path | str = ".", target: str | None = None) -> Summary:
@@ -34,4 +35,5 @@ def check(start: Path | str = ".", target: str | None = None) -> Summary:
         len(project.raw),
         len(project.datasets),
         len(project.tests),
+        tuple(dict.fromkeys(note for dataset in project.datasets.values() for note in dataset.notes)),
     )

@@ -64,6 +64,8 @@ def check(project: ProjectFolder = Path(), target: TargetName = None, as_json: A
     if as_json:
         emit_json(summary)
     else:
+        for line in summary.notes:
+            note(line)
         print_text(
             f"ok: {counted(summary.sources, 'source')}, {counted(summary.raw, 'raw dataset')}, "
             f"{counted(summary.datasets, 'dataset')}, {counted(summary.tests, 'test')}"

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from lakewright.cli import build, look, upkeep
+from lakewright.cli import build, contract, look, upkeep
 from lakewright.errors import LakewrightError, ProjectError
 
 __all__ = ["app", "main"]
@@ -44,6 +44,7 @@ def _root(
 build.register(app)
 look.register(app)
 upkeep.register(app)
+contract.register(app)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,21 @@ def markdown() -> str:
     """Return the page: each command, what it does, its arguments and options."""
     group: Any = typer.main.get_command(app)
     parts = [_INTRO]
-    for name, command in sorted(group.commands.items()):
+    for name, command in sorted(_commands(group)):
         parts.append(f"## `lakewright {name}`\n")
         parts.append(_line(command.help) + "\n")
         parts.append("| argument or option | meaning | default |\n|---|---|---|")
         parts[-1] += "".join("\n" + _row(one) for one in command.params if not one.hidden) + "\n"
     return "\n".join(parts)
+
+
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command with its words, those of groups too."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def _row(one: Any) -> str:

@@ -103,7 +103,7 @@ class _Checker:
                 if keys in said:
                     continue
             if keys:
-                where = self.places.where(dataset.path, keys)
+                where = self.places.of(dataset, keys)
                 problem = Problem(problem.code, problem.message, where, problem.tried, problem.remedy)
             yield problem
 

@@ -45,6 +45,7 @@ def _without_words(file: DatasetFile, on_violation: Severity) -> DatasetFile:
         description="",
         owner="",
         tags=(),
+        contract=None,
         steps=(),
         expect=(),
         columns={name: _rules(column) for name, column in file.columns.items()},
@@ -61,7 +62,9 @@ def _without_words(file: DatasetFile, on_violation: Severity) -> DatasetFile:
 
 
 def _rules(column: Column) -> Column:
-    return msgspec.structs.replace(column, description="", pii=None, classification=None, tags=())
+    return msgspec.structs.replace(
+        column, description="", pii=None, classification=None, tags=(), critical=False, examples=()
+    )
 
 
 def _text(text: str | None) -> list[str] | None:

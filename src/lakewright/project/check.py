@@ -111,7 +111,8 @@ class _Checker:
                 *check_dataset.problems(dataset, self.project),
                 *star_problems(dataset, self.project),
             ):
-                self.note(found.code, found.message, dataset.path, found.keys, remedy=found.remedy)
+                where = self.places.of(dataset, found.keys)
+                self.problems.append(Problem(found.code, found.message, where, (), found.remedy))
 
     def warehouses(self) -> None:
         """What warehouses serve exists in the lake, and fits their kind."""

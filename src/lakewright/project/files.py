@@ -15,6 +15,8 @@ from lakewright.spec.base import ZONES
 __all__ = ["DatasetFiles", "Found", "find", "list_files"]
 
 _KINDS = (".yaml", ".sql", ".py")
+#: How the name of a contract ends that lies among the datasets, before ``.yaml``.
+CONTRACT = ".odcs"
 #: Files that editors, systems and Python leave behind or that explain a folder; they define nothing.
 _IGNORED = (".md", ".txt", ".pyc", ".pyi", ".bak", ".swp", ".orig")
 
@@ -101,6 +103,8 @@ def _zone(zone: str, folder: str, root: Path, found: Found) -> None:
         )
         return
     for path, stem, suffix in _files(root, folder, found):
+        if stem.endswith(CONTRACT) and suffix == ".yaml":
+            continue  # a contract, which a dataset beside it names
         if suffix not in _KINDS:
             _unread(path, suffix, found)
             continue

@@ -18,6 +18,7 @@ from lakewright.project.document import Document, read
 from lakewright.project.environment import Environment, read_environment
 from lakewright.project.functions import guess_inputs
 from lakewright.project.locate import locations
+from lakewright.project.standins import StandIns, Stood
 from lakewright.project.targets import PROJECT_FILE, read_project_file
 from lakewright.spec.dataset import Dataset, DatasetFile
 from lakewright.spec.project import Project, ProjectFile, UnitTest
@@ -77,6 +78,7 @@ def read_project(root: Path, target: str | None = None, env: Mapping[str, str] |
             if wrong is not None:
                 found_problems.append(wrong)
     reader = _Reader(root, environment, found_problems)
+    reader.stand_ins.known = [one.id for one in found.datasets.values()]
     sources = {name: reader.source(path) for name, path in found.sources.items()}
     datasets = {one.id: reader.dataset(one) for one in found.datasets.values()}
     warehouses = {name: reader.convert(Warehouse, path) for name, path in found.warehouses.items()}
@@ -122,6 +124,7 @@ class _Reader:
         self.root = root
         self.environment = environment
         self.problems = problems
+        self.stand_ins = StandIns(root, (), problems)
 
     def convert(self, struct: type[msgspec.Struct], path: str) -> Any:
         """The Struct that the YAML file at *path* holds, or BAD."""
@@ -149,8 +152,10 @@ class _Reader:
         file = self.convert(DatasetFile, yaml) if yaml else DatasetFile()
         sql = self._text(sql_path) if sql_path else None
         python = self._text(python_path) if python_path else None
+        stood = Stood(DatasetFile())
         if file is not BAD:
             self._made_of(file, found)
+            stood = self.stand_ins.put(file, found.path, found.name)
         if len(self.problems) > before:
             return None
         if file.dimension is not None and file.dimension.date is not None:
@@ -160,11 +165,14 @@ class _Reader:
         return Dataset(
             zone=found.zone,
             name=found.name,
-            file=file,
+            file=stood.file,
             path=found.path,
             sql=sql,
             sql_path=sql_path or python_path,
             python=python,
+            places=stood.places,
+            notes=stood.notes,
+            identity=stood.identity,
         )
 
     def _made_of(self, file: DatasetFile, found: _files.DatasetFiles) -> None:

@@ -6,7 +6,7 @@ nothing for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from yaml.nodes import MappingNode, Node, SequenceNode
@@ -14,6 +14,7 @@ from yaml.nodes import MappingNode, Node, SequenceNode
 from lakewright.errors import Where
 from lakewright.project.document import Document, key_text, pairs, read
 from lakewright.project.shapes import yaml_name
+from lakewright.spec.dataset import Dataset
 
 __all__ = ["Key", "Locations", "locations", "where"]
 
@@ -43,6 +44,11 @@ class Locations:
                 break
             place, node = found
         return Where(path, place.start_mark.line + 1, place.start_mark.column + 1)
+
+    def of(self, dataset: Dataset, keys: Sequence[Key] = ()) -> Where:
+        """The place of ``keys`` of *dataset*: in its YAML, or in the contract or suite that it comes from."""
+        found = dataset.places.get(f"{keys[0]}.{keys[1]}") if len(keys) > 1 else None
+        return Where(*found) if found is not None else self.where(dataset.path, keys)
 
     def is_list(self, path: str) -> bool:
         """Whether the YAML file *path* holds a list."""

@@ -69,7 +69,10 @@ def _result(check: Check, rows: int, value: Any) -> CheckResult:
         violations = int(value or 0)
         percent = _percent(rows, violations)
         # compared as counts: 0.95 of 20 rows is 19, whatever the division of floats says
-        passed = rows - violations >= check.mostly * rows - 1e-9 * max(rows, 1)
+        slack = 1e-9 * max(rows, 1)
+        least = check.mostly * rows
+        good = rows - violations
+        passed = not rows or (good > least + slack if check.open_low else good >= least - slack)
         return _made(check, rows, violations, percent, f"{percent:.2f} %", passed)
     passed = _within(check, rows, value)
     return _made(check, rows, 0 if passed else rows, 100.0 if passed else 0.0, _text(check, value), passed)

@@ -38,6 +38,8 @@ class Column(Spec, frozen=True, kw_only=True):
     pii: str | None = None
     classification: str | None = None
     tags: tuple[str, ...] = ()
+    critical: bool = False
+    examples: tuple[Scalar, ...] = ()
 
 
 class Scd2(Spec, frozen=True, kw_only=True):
@@ -97,6 +99,7 @@ class DatasetFile(Spec, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     from_: str | None = None
     steps: tuple[Step, ...] = ()
+    contract: str | None = None
     columns: dict[str, Column] = {}
     write: Write = Write()
     incremental: Incremental = Incremental()
@@ -121,6 +124,10 @@ class Dataset(Spec, frozen=True, kw_only=True):
 
     Exactly one of ``file.from_``, ``sql`` and ``python`` says what it is made of. ``path`` is the
     YAML file (or the query's, where there is no YAML), relative to the project's folder.
+
+    What ``contract`` and ``suite`` name is part of ``file`` already. ``places`` tells file and line of what
+    stands there (``columns.<name>``, ``expect.<number>``), ``notes`` what they say that has no counterpart,
+    ``identity`` what the contract says about itself (id, version, status, …).
     """
 
     zone: str
@@ -130,6 +137,9 @@ class Dataset(Spec, frozen=True, kw_only=True):
     sql: str | None = None
     sql_path: str | None = None
     python: str | None = None
+    places: dict[str, tuple[str, int]] = {}
+    notes: tuple[str, ...] = ()
+    identity: dict[str, str] = {}
 
     @property
     def id(self) -> str:

@@ -151,6 +151,7 @@ class Values(Expectation, frozen=True, kw_only=True):
     json: bool = False
     distinct_items: bool = False
     mostly: float | None = None
+    strictly: bool = False
     at_most: int | None = None
     of: Literal["values", "rows"] = "values"
     where: str | None = None

@@ -95,6 +95,7 @@ def column_checks(
                 )
             continue
         severity = rules.severity or on_violation
+        place = dataset.places.get(f"columns.{written}", (dataset.path, 0))
         kind = columns[name] or rules.type or ""
         converted = name in casts
         if converted:
@@ -102,9 +103,9 @@ def column_checks(
         try:
             yield from _rules(name, rules, sql_type(kind), severity, converted)
         except ValueError as error:
-            problems.append(problem("LW501", f"column {written!r}: {error}", dataset.path))
+            problems.append(problem("LW501", f"column {written!r}: {error}", place))
         except re.error as error:
-            problems.append(problem("LW504", f"column {written!r}: {error}", dataset.path))
+            problems.append(problem("LW504", f"column {written!r}: {error}", place))
 
 
 def key_checks(dataset: Dataset, columns: Mapping[str, str], *, on_violation: Severity) -> Iterator[Check]:

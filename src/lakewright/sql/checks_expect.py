@@ -68,16 +68,15 @@ def expectation_checks(
 
     *received* are the columns of the input in order, for the expectation ``columns``.
     """
-    for one in dataset.file.expect:
+    for number, one in enumerate(dataset.file.expect):
         severity = one.severity or on_violation
+        place = dataset.places.get(f"expect.{number}", (dataset.path, 0))
         try:
             yield from _compile(one, severity, columns, dataset.path, relations, now, received)
         except Refused as error:
-            problems.append(problem(error.code, f"{one.name}: {error.message}", dataset.path, error.remedy))
+            problems.append(problem(error.code, f"{one.name}: {error.message}", place, error.remedy))
         except ProjectError as error:
-            problems += [
-                problem(p.code, f"{one.name}: {p.message}", dataset.path, p.remedy) for p in error.problems
-            ]
+            problems += [problem(p.code, f"{one.name}: {p.message}", place, p.remedy) for p in error.problems]
 
 
 def expressions_of(one: Expectation) -> tuple[str, ...]:

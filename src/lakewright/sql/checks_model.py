@@ -73,6 +73,7 @@ def stops(check: Check) -> bool:
     return check.severity != "warn"
 
 
-def problem(code: str, message: str, path: str, remedy: str = "") -> Problem:
-    """Return a problem in the dataset's file."""
-    return Problem(code, message, Where(path), remedy=remedy)
+def problem(code: str, message: str, place: str | tuple[str, int], remedy: str = "") -> Problem:
+    """Return a problem at a file, or a file and line."""
+    where = Where(place) if isinstance(place, str) else Where(*place)
+    return Problem(code, message, where, remedy=remedy)

@@ -52,6 +52,7 @@ def judged(
     of: exp.Expr | None = None,
     mostly: float | None = None,
     at_most: int | None = None,
+    strictly: bool = False,
 ) -> Check:
     """Return a check of rows as what is asked for: of the rows *where*, all, a share, or a number at most.
 
@@ -69,11 +70,19 @@ def judged(
         return replace(check, violated=violated)
     counts = [one.copy() for one in (where, of) if one is not None]
     noun = "the rows" if of is None else "the values"
-    words = f"{check.sentence} for at least {percent(mostly)} of {noun}"
+    words = f"{check.sentence} for {'more than' if strictly else 'at least'} {percent(mostly)} of {noun}"
     scope = exp.and_(*counts, copy=False) if counts else None
     if of is not None:
         violated = exp.and_(of, exp.paren(violated), copy=True)
-    return replace(check, scope="dataset", sentence=words, violated=violated, judged=scope, mostly=mostly)
+    return replace(
+        check,
+        scope="dataset",
+        sentence=words,
+        violated=violated,
+        judged=scope,
+        mostly=mostly,
+        open_low=strictly,
+    )
 
 
 def ignored(names: Sequence[str], ignore: str) -> exp.Expr | None:
@@ -123,7 +132,7 @@ def _values(one: Values, scene: Scene) -> Check:
     )  # fmt: skip
     return judged(
         check, where=scene.where(one.where), of=there if one.of == "values" else None, mostly=one.mostly,
-        at_most=one.at_most,
+        at_most=one.at_most, strictly=one.strictly,
     )  # fmt: skip
 
 
