@@ -41,6 +41,8 @@ JSON_CALLS = [
     ("snapshots", "orders"),
     ("doctor",),
     ("explain", "lw101"),
+    ("contract", "export", "curated.daily"),
+    ("contract", "export", "raw.orders"),
 ]
 
 

@@ -66,8 +66,8 @@ def import_(
     from lakewright.app.contracts import import_file
 
     made = import_file(file, object, made_of)
-    for line in made.notes:
-        note(line)
+    for line in made.notes if as_json or output is not None else ():
+        note(line)  # else they stand at the head of what is printed
     if as_json:
         emit_json(made)
     elif output is None:

@@ -328,7 +328,7 @@ _MEANINGS: dict[type, dict[str, str]] = {
     },
     Values: {
         "column": "Column whose values are judged.",
-        "null": "`false`: every row has a value; `true`: none has.",
+        "present": "`true`: every row has a value; `false`: none has.",
         "missing": "Values that stand for null, such as `n/a`.",
         "in": "The only values allowed.",
         "not_in": "Values that are not allowed.",

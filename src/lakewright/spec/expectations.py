@@ -119,19 +119,19 @@ class Condition(Expectation, frozen=True, kw_only=True):
 class Values(Expectation, frozen=True, kw_only=True):
     """``values: {column: status, in: [new, paid], mostly: 0.95}``: rules for the values of a column.
 
-    A null breaks only ``null: false``, as do the values of ``missing``, which stand for one; ``null: true``
+    A null breaks only ``present: true``, as do the values of ``missing``, which stand for one; ``present: false``
     is broken by every value that is there. ``above`` and ``below`` are bounds that do not belong to the
     range. Of several ``patterns`` (regular expressions) or ``like`` (SQL patterns) all must match, or with
     ``match: any`` one of them.
 
     A row that breaks a rule is bad. With ``mostly`` or ``at_most`` the rows stay and the dataset is
-    judged: by the share of good ones among the values (nulls left out, unless ``null`` is the rule or
+    judged: by the share of good ones among the values (nulls left out, unless ``present`` is the rule or
     ``of`` is ``rows``), or by the number of bad ones.
     """
 
     name = "values"
     column: str
-    null: bool | None = None
+    present: bool | None = None
     missing: tuple[Scalar, ...] = ()
     in_: tuple[Scalar, ...] | None = None
     not_in: tuple[Scalar, ...] | None = None

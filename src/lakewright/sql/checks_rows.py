@@ -117,9 +117,9 @@ def _values(one: Values, scene: Scene) -> Check:
         assert there is not None
         # a value that stands for null is judged by no other rule
         broken = [exp.and_(there.copy(), exp.paren(exp.or_(*broken, copy=False)), copy=False)]
-    if one.null is not None:
-        words.append("be null" if one.null else "be present")
-        broken.append(exp.not_(null.copy(), copy=False) if one.null else null.copy())
+    if one.present is not None:
+        words.append("be present" if one.present else "be null")
+        broken.append(null.copy() if one.present else exp.not_(null.copy(), copy=False))
         there = None
     if not broken:
         raise Refused(
@@ -137,7 +137,7 @@ def _values(one: Values, scene: Scene) -> Check:
 
 
 _RULES = (
-    "null", "in_", "not_in", "min", "max", "above", "below", "multiple_of", "min_length", "max_length",
+    "present", "in_", "not_in", "min", "max", "above", "below", "multiple_of", "min_length", "max_length",
     "patterns", "not_patterns", "like", "not_like", "date_format", "json", "distinct_items",
 )  # fmt: skip
 

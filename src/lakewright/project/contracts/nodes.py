@@ -157,7 +157,7 @@ class Entry:
         """Note keys for people (*kept*) and those without counterpart (*lacking*); refuse unknown ones."""
         every = [*self.known, *kept, *lacking]
         for key, line in self.places.items():
-            if key in self.known or _is_empty(self.values[key]):
+            if key in self.known or (key in every and _is_empty(self.values[key])):
                 continue
             if key in kept:
                 self.notes.kept.setdefault(key, []).append(line)

@@ -204,8 +204,8 @@ def _library(entry: Entry, subject: Subject) -> Expectation:
             most = allowed.at_most()
         except _Lacking:
             return Measure(column=subject.column, of="nulls", **allowed.bounds())
-        return Values(column=subject.column, null=False, at_most=most or None)
-    rules: dict[str, Any] = {"null": False} if metric in ("nulls", "missing") else _valid(given)
+        return Values(column=subject.column, present=True, at_most=most or None)
+    rules: dict[str, Any] = {"present": True} if metric in ("nulls", "missing") else _valid(given)
     if metric == "missing":
         values = given.get("missingValues")
         if not isinstance(values, list):

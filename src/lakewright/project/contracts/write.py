@@ -173,7 +173,7 @@ def _property(name: str, column: Column, actual: str | None) -> dict[str, Any]:
         found["quality"] = [
             {
                 "type": "library", "metric": "invalidValues", "arguments": {"validValues": list(column.in_)},
-                "mustBe": 0, "dimension": "conformity", "severity": _severity(column.severity),
+                "mustBe": 0,  "severity": _severity(column.severity),
                 "customProperties": _custom_mark("in"),
             }
         ]  # fmt: skip

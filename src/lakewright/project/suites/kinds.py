@@ -296,8 +296,8 @@ def _unexpected_rows(a: Arguments) -> Made:
 
 
 SUPPORTED: dict[str, Callable[[Arguments], Made]] = {
-    "expect_column_values_to_not_be_null": _values(lambda _: {"null": False}),
-    "expect_column_values_to_be_null": _values(lambda _: {"null": True}),
+    "expect_column_values_to_not_be_null": _values(lambda _: {"present": True}),
+    "expect_column_values_to_be_null": _values(lambda _: {"present": False}),
     "expect_column_values_to_be_in_set": _values(lambda a: {"in_": a.values("value_set")}),
     "expect_column_values_to_not_be_in_set": _values(lambda a: {"not_in": a.values("value_set")}),
     "expect_column_values_to_be_between": _values(lambda a: a.bounds()),
