@@ -44,8 +44,9 @@ RULES: tuple[Drift, ...] = ("evolve", "ignore", "fail")
 
 types = st.sampled_from([*SCALARS, *NESTED])
 names = st.sampled_from(["a", "b", "c", "d", "e"])
+allowed = st.none() | st.lists(st.sampled_from("xyz"), min_size=1, max_size=3, unique=True).map(tuple)
 schemas = st.lists(
-    st.builds(Field, names, types, st.booleans()), unique_by=lambda field: field.name, max_size=5
+    st.builds(Field, names, types, st.booleans(), allowed), unique_by=lambda field: field.name, max_size=5
 )
 
 
@@ -165,6 +166,17 @@ def test_widens(old: str, new: str, expected: bool) -> None:
         ("a INT, b INT", "b INT, a INT", ""),
         ("a INT", "A INT", ""),
         ("a INT", "b INT", ""),
+        ("a INT", "b INT !", "backward"),
+        ("a INT !", "b INT", "forward"),
+        ("a T=x|y", "a T=x|y|z", "forward"),
+        ("a T=x|y", "a T=x", "backward"),
+        ("a T=x", "a T=y", "backward forward"),
+        ("a T", "a T=x", "backward"),
+        ("a T=x", "a T", "forward"),
+        ("a T=x|y", "a T=y|x", ""),
+        ("a STRUCT(z_INT)", "a STRUCT(z_BIGINT,q_INT)", "forward"),
+        ("a STRUCT(z_INT)", "a STRUCT(z_VARCHAR)", "backward forward"),
+        ("a STRUCT(z_INT)[]", "a STRUCT(z_INT,q_INT)[]", ""),
     ],
 )
 def test_compatibility(old: str, new: str, broken: str) -> None:
@@ -174,8 +186,15 @@ def test_compatibility(old: str, new: str, broken: str) -> None:
 
 
 def _fields(text: str) -> list[Field]:
+    """``name TYPE=allowed|values !``, where ``!`` is for required and ``T`` for text."""
     parts = [one.split() for one in text.split(", ")]
-    return [Field(part[0], part[1], len(part) == 2) for part in parts]
+    found = []
+    for part in parts:
+        type, _, allowed = part[1].partition("=")
+        values = tuple(allowed.split("|")) if allowed else None
+        kind = "VARCHAR" if type == "T" else type.replace("_", " ") if "(" in type else type
+        found.append(Field(part[0], kind, len(part) == 2, values))
+    return found
 
 
 def test_changes_are_told_in_words() -> None:
@@ -290,3 +309,46 @@ def test_evolving_never_loses_a_column_or_a_value(old: list[Field], new: list[Fi
     assert {n: canonical(t) for n, t in again.columns.items()} == {
         n: canonical(t) for n, t in columns.items()
     }
+
+
+def test_sets_and_nested_fields_are_told_in_words() -> None:
+    assert [str(one) for one in diff(_fields("a T=x|y, b T, c T=x"), _fields("a T=y|z, b T=x, c T"))] == [
+        "a also allows z and no longer allows x",
+        "b now allows only x",
+        "c now allows any value",
+    ]
+    old = [Field("a", "STRUCT(b STRUCT(c INTEGER, d DATE)[], e INTEGER)")]
+    new = [Field("a", "STRUCT(b STRUCT(c VARCHAR)[], e BIGINT, f DATE)")]
+    (said,) = map(str, diff(old, new))
+    assert said.endswith(
+        "(b[].c changed from INT to TEXT; b[].d is gone; e widened from INT to BIGINT; f is new (DATE))"
+    )
+
+
+def test_versions_that_do_not_say_what_is_allowed_refuse_nothing() -> None:
+    assert diff([Field("a", "INT", True, ())], [Field("a", "INT", True, (1, 2))]) == ()
+
+
+@given(schemas, schemas, st.sampled_from(MODES))
+def test_a_transitive_mode_judges_a_single_change_like_the_other(
+    old: list[Field], new: list[Field], mode: Compatibility
+) -> None:
+    transitive: Compatibility = f"{mode}_transitive"  # type: ignore[assignment]
+    assert breaking(transitive, diff(old, new)) == breaking(mode, diff(old, new))
+
+
+def test_transitive_modes_look_at_every_version(state: State) -> None:
+    record(state, "processed.o", _fields("a INT, b INT"), run_id="r1")
+    record(state, "processed.o", _fields("a BIGINT, b INT"), run_id="r2")
+    record(state, "processed.o", _fields("a BIGINT"), run_id="r3")
+    # the last version would take any `b`; the first one knows it as a whole number
+    proposed = _fields("a BIGINT, b DATE")
+    assert check(state, "processed.o", proposed, "backward")
+    with pytest.raises(RunError, match=r"not backward compatible with version 2: b changed from INT to DATE"):
+        check(state, "processed.o", proposed, "backward_transitive")
+    with pytest.raises(RunError, match=r"LW701"):
+        record(state, "processed.o", proposed, run_id="r4", mode="full_transitive")
+    assert (
+        record(state, "processed.o", _fields("a INT, b INT"), run_id="r4", mode="full_transitive").version
+        == 4
+    )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lakewright.app.compatibility import incompatibilities
 from lakewright.app.platform import Platform
+from lakewright.errors import ProjectError
 
 __all__ = ["Summary", "check"]
 
@@ -24,10 +26,15 @@ class Summary:
 
 
 def check(start: Path | str = ".", target: str | None = None) -> Summary:
-    """Check the project at *start*. Raises ProjectError with every problem; nothing is opened or run."""
-    platform = Platform.open(start, target)
-    platform.graph.order()
-    project = platform.project
+    """Check the project at *start*. Raises ProjectError with every problem; nothing is run.
+
+    Columns are also held against the versions that were published, where ``compatibility`` asks for it.
+    """
+    with Platform.open(start, target) as platform:
+        platform.graph.order()
+        project = platform.project
+        if refused := incompatibilities(platform):
+            raise ProjectError(refused.values())
     return Summary(
         project.file.name,
         project.target,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from lakewright.app.compatibility import incompatibilities
 from lakewright.app.platform import Platform
 from lakewright.app.text import lines_of
 from lakewright.errors import LakewrightError, UsageError
@@ -67,13 +68,14 @@ def plan(
     request = request_of(full_refresh, backfill)
     ids = choose(platform.graph, platform.project, select, exclude=exclude)
     plans, problems = make_plan(platform, ids, request)
+    refused = {id: f"{one.code} {one.message}" for id, one in incompatibilities(platform, ids).items()}
     lines = tuple(
         Planned(
             one.id,
             one.kind,
-            "blocked" if one.blocked else one.action,
+            "blocked" if one.blocked or one.id in refused else one.action,
             one.work.mode,
-            problems.get(one.id, one.reason),
+            refused.get(one.id) or problems.get(one.id, one.reason),
             one.estimate.files,
             one.estimate.rows,
             one.estimate.bytes,

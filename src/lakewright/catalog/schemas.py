@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from lakewright.catalog.types import canonical, common, widens
+from lakewright.catalog.types import canonical, common, type_changes, widens
 from lakewright.errors import RunError
 from lakewright.spec.base import Drift
-from lakewright.spec.dataset import Column
+from lakewright.spec.dataset import Column, Compatibility
 from lakewright.state import State, metadata, now
 from lakewright.state.types import UtcTime
 
@@ -28,14 +28,15 @@ __all__ = [
     "diff",
     "drifted",
     "fields_of",
+    "incompatible",
     "latest",
     "record",
     "schema_versions",
     "versions",
 ]
 
-Compatibility = Literal["none", "backward", "forward", "full"]
-Kind = Literal["added", "removed", "retyped", "required", "optional", "moved", "recased"]
+Kind = Literal["added", "removed", "retyped", "required", "optional", "allowed", "moved", "recased"]
+Scalar = str | int | float | bool
 
 #: One row per version of a dataset's schema; version 1 is the first that was published.
 schema_versions = sa.Table(
@@ -53,11 +54,15 @@ schema_versions = sa.Table(
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column of a schema: ``type`` in DuckDB's spelling; ``nullable`` unless the contract requires a value."""
+    """A column of a schema: ``type`` in DuckDB's spelling; ``nullable`` unless the contract requires a value.
+
+    ``allowed`` are the values of the contract's ``in``, None where any is; () where a version does not say.
+    """
 
     name: str
     type: str
     nullable: bool = True
+    allowed: tuple[Scalar, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,8 @@ class Change:
     """One difference between an ``old`` and a ``new`` field; the missing one is None.
 
     ``kind`` is ``added``, ``removed``, ``retyped``, ``required`` (null no longer allowed),
-    ``optional`` (null now allowed), ``moved`` (another place) or ``recased`` (another spelling).
+    ``optional`` (null now allowed), ``allowed`` (other values are), ``moved`` (another place) or ``recased``
+    (another spelling).
     """
 
     kind: Kind
@@ -94,15 +100,31 @@ class Change:
                     if widens(self.new.type, self.old.type)
                     else "changed"
                 )
-                return f"{self.column} {how} from {self.old.type} to {self.new.type}"
+                inner = type_changes(self.old.type, self.new.type)
+                parts = f" ({'; '.join(inner)})" if inner else ""
+                return f"{self.column} {how} from {self.old.type} to {self.new.type}{parts}"
             case "required":
                 return f"{self.column} must now have a value"
             case "optional":
                 return f"{self.column} may now be null"
+            case "allowed":
+                assert self.old is not None and self.new is not None
+                return f"{self.column} {_allowed_words(self.old.allowed, self.new.allowed)}"
             case "moved":
                 return f"{self.column} stands in another place"
             case _:
                 return f"{self.old.name if self.old else ''} is now spelled {self.column}"
+
+
+def _allowed_words(old: tuple[Scalar, ...] | None, new: tuple[Scalar, ...] | None) -> str:
+    if new is None:
+        return "now allows any value"
+    if old is None:
+        return f"now allows only {', '.join(map(str, new))}"
+    more, less = [one for one in new if one not in old], [one for one in old if one not in new]
+    words = [f"also allows {', '.join(map(str, more))}"] if more else []
+    words += [f"no longer allows {', '.join(map(str, less))}"] if less else []
+    return " and ".join(words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +157,12 @@ class Drifted:
 def fields_of(columns: Mapping[str, str], contract: Mapping[str, Column] | None = None) -> tuple[Field, ...]:
     """Return the schema of a table with *columns*, leaving out hidden ones; *contract* says what is required."""
     rules = {name.lower(): rule for name, rule in (contract or {}).items()}
+    unruled = Column()
     return tuple(
-        Field(
-            name,
-            type,
-            not (name.lower() in rules and (rules[name.lower()].required or rules[name.lower()].key)),
-        )
+        Field(name, type, not (rule.required or rule.key), rule.in_)
         for name, type in columns.items()
         if not name.startswith("_")
+        for rule in (rules.get(name.lower(), unruled),)
     )
 
 
@@ -162,11 +182,17 @@ def diff(old: Sequence[Field], new: Sequence[Field]) -> tuple[Change, ...]:
             found.append(Change("retyped", field.name, was, field))
         if was.nullable != field.nullable:
             found.append(Change("optional" if field.nullable else "required", field.name, was, field))
+        if () not in (was.allowed, field.allowed) and _set(was.allowed) != _set(field.allowed):
+            found.append(Change("allowed", field.name, was, field))
     found += [
         Change("moved", after[low].name, before[low], after[low]) for low in _moved(list(before), list(after))
     ]
     found += [Change("removed", field.name, field, None) for low, field in before.items() if low not in after]
     return tuple(found)
+
+
+def _set(allowed: tuple[Scalar, ...] | None) -> frozenset[Scalar] | None:
+    return None if allowed is None else frozenset(allowed)
 
 
 def _moved(old: list[str], new: list[str]) -> list[str]:
@@ -193,15 +219,17 @@ def breaking(mode: Compatibility, changes: Iterable[Change]) -> tuple[Change, ..
     """Return those of *changes* that the compatibility *mode* does not allow, as in schema registries.
 
     ``backward``: who knows the new schema can read old data, so new columns must allow null, types
-    may only widen and null may not become forbidden. ``forward``: who knows the old schema can read
-    new data, so removed columns must have allowed null, types may only narrow and null may not
-    become allowed. ``full`` is both, ``none`` allows all.
+    and sets of allowed values may only widen and null may not become forbidden. ``forward``: who knows
+    the old schema can read new data, so removed columns must have allowed null, types and sets may only
+    narrow and null may not become allowed. ``full`` is both, ``none`` allows all. The ``_transitive``
+    forms judge a change in the same way; they ask for it against every version, see :func:`check`.
     """
+    base = mode.removesuffix("_transitive")
     return tuple(
         change
         for change in changes
-        if (mode in ("backward", "full") and not _backward(change))
-        or (mode in ("forward", "full") and not _backward(_reversed(change)))
+        if (base in ("backward", "full") and not _backward(change))
+        or (base in ("forward", "full") and not _backward(_reversed(change)))
     )
 
 
@@ -218,6 +246,10 @@ def _backward(change: Change) -> bool:
             return change.widening
         case "required":
             return False
+        case "allowed":
+            old = change.old.allowed if change.old else None
+            new = change.new.allowed if change.new else None
+            return new is None or (old is not None and set(old) <= set(new))
         case _:
             return True
 
@@ -256,11 +288,23 @@ def versions(state: State, dataset: str, limit: int | None = None) -> list[Schem
 
 
 def check(state: State, dataset: str, fields: Sequence[Field], mode: Compatibility) -> tuple[Change, ...]:
-    """Return what would change for *dataset*; RunError LW701 when *mode* does not allow it. Writes nothing."""
+    """Return what would change for *dataset*; RunError LW701 when *mode* does not allow it. Writes nothing.
+
+    The ``_transitive`` modes hold *fields* against every version, the others against the last one.
+    """
+    found = incompatible(state, dataset, fields, mode)
+    if found is not None:
+        raise RunError("LW701", found)
     before = latest(state, dataset)
-    changes = diff(before.fields, fields) if before else ()
-    _refuse(dataset, mode, changes)
-    return changes
+    return diff(before.fields, fields) if before else ()
+
+
+def incompatible(state: State, dataset: str, fields: Sequence[Field], mode: Compatibility) -> str | None:
+    """Return why *fields* cannot follow the versions of *dataset* under *mode*, in words; None when they can."""
+    if mode == "none":
+        return None
+    known = versions(state, dataset, None if mode.endswith("_transitive") else 1)
+    return _refusal(dataset, mode, known, fields)
 
 
 def record(
@@ -282,14 +326,16 @@ def record(
             sa.select(schema_versions)
             .where(schema_versions.c.dataset == dataset)
             .order_by(schema_versions.c.version.desc())
-            .limit(1)
+            .limit(None if mode.endswith("_transitive") else 1)
         )
-        row = connection.execute(query).mappings().first()
-        before = _version(row) if row is not None else None
+        known = [_version(row) for row in connection.execute(query).mappings()]
+        before = known[0] if known else None
         changes = diff(before.fields, fields) if before else ()
         if before is not None and not changes:
             return before
-        _refuse(dataset, mode, changes)
+        refused = _refusal(dataset, mode, known, fields)
+        if refused is not None:
+            raise RunError("LW701", refused)
         result = SchemaVersion(
             dataset,
             before.version + 1 if before else 1,
@@ -304,7 +350,10 @@ def record(
             schema_versions.insert().values(
                 dataset=dataset,
                 version=result.version,
-                columns=[{"name": f.name, "type": f.type, "nullable": f.nullable} for f in fields],
+                columns=[
+                    {"name": f.name, "type": f.type, "nullable": f.nullable, "allowed": f.allowed}
+                    for f in fields
+                ],
                 changes=list(result.changes),
                 compatibility=mode,
                 run_id=run_id,
@@ -315,7 +364,7 @@ def record(
 
 
 def _version(row: sa.RowMapping) -> SchemaVersion:
-    fields = tuple(Field(one["name"], one["type"], one["nullable"]) for one in row["columns"])
+    fields = tuple(Field(one["name"], one["type"], one["nullable"], _allowed(one)) for one in row["columns"])
     return SchemaVersion(
         row["dataset"],
         row["version"],
@@ -327,12 +376,23 @@ def _version(row: sa.RowMapping) -> SchemaVersion:
     )
 
 
-def _refuse(dataset: str, mode: Compatibility, changes: Iterable[Change]) -> None:
-    if wrong := breaking(mode, changes):
-        raise RunError(
-            "LW701",
-            f"{dataset}: the new schema is not {mode} compatible: {'; '.join(map(str, wrong))}",
-        )
+def _allowed(column: Mapping[str, Any]) -> tuple[Scalar, ...] | None:
+    # versions of before do not say
+    values = column.get("allowed", ())
+    return None if values is None else tuple(values)
+
+
+def _refusal(
+    dataset: str, mode: Compatibility, known: Sequence[SchemaVersion], fields: Sequence[Field]
+) -> str | None:
+    """Say which of the *known* versions, newest first, *fields* may not follow and why."""
+    for version in known:
+        if wrong := breaking(mode, diff(version.fields, fields)):
+            words = "; ".join(map(str, wrong))
+            base = mode.replace("_transitive", "")
+            beside = f" with version {version.version}" if mode != base else ""
+            return f"{dataset}: the new schema is not {base} compatible{beside}: {words}"
+    return None
 
 
 # --- drift -------------------------------------------------------------------------------------

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-__all__ = ["canonical", "common", "widens"]
+__all__ = ["canonical", "common", "type_changes", "widens"]
 
 # Decimal digits and bits of the integers, by name.
 _SIGNED = {"TINYINT": (3, 7), "SMALLINT": (5, 15), "INT": (10, 31), "BIGINT": (19, 63), "INT128": (39, 127)}
@@ -50,6 +51,35 @@ def widens(old: str, new: str) -> bool:
         return True
     one, two = _parse(old), _parse(new)
     return one is not None and two is not None and _widens(one, two)
+
+
+def type_changes(old: str, new: str) -> tuple[str, ...]:
+    """Return what changed inside a nested type, field by field with its path: ``address.zip changed from …``."""
+    one, two = _parse(old), _parse(new)
+    return tuple(_inner_changes(one, two, "")) if one is not None and two is not None else ()
+
+
+def _inner_changes(old: exp.DataType, new: exp.DataType, path: str) -> Iterator[str]:
+    if _name(old) == _name(new) == "STRUCT":
+        left, right = _fields(old) or {}, _fields(new) or {}
+        for name, kind in left.items():
+            full = f"{path}{name}"
+            if name not in right:
+                yield f"{full} is gone"
+            else:
+                yield from _inner_changes(kind, right[name], f"{full}.")
+        yield from (
+            f"{path}{name} is new ({kind.sql('duckdb')})" for name, kind in right.items() if name not in left
+        )
+        return
+    if _name(old) == _name(new) and _name(old) in ("LIST", "ARRAY", "MAP") and _same_size(old, new):
+        marks = ("[]",) if _name(old) != "MAP" else ("{key}", "{value}")
+        for mark, left_, right_ in zip(marks, _inner(old), _inner(new), strict=False):
+            yield from _inner_changes(left_, right_, f"{path.removesuffix('.')}{mark}.")
+        return
+    if path and old.sql("duckdb").upper() != new.sql("duckdb").upper():
+        how = "widened" if _widens(old, new) else "narrowed" if _widens(new, old) else "changed"
+        yield f"{path.removesuffix('.')} {how} from {old.sql('duckdb')} to {new.sql('duckdb')}"
 
 
 def common(one: str, two: str) -> str:

@@ -198,7 +198,7 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "expect": "What must hold of the dataset as a whole.",
         "on_violation": "What happens to rows that break a rule.",
         "quality_threshold": "Share of good rows that it must reach to be published.",
-        "compatibility": "Which changes of its columns are allowed: those that old readers, new readers or both can read.",
+        "compatibility": "Which changes of its columns are allowed: those that old readers, new readers or both can read; `_transitive`: of every version.",
         "on_drift": "What to do when its source has new, missing or retyped columns.",
         "audit_columns": "Whether rows carry their batch, time, source file and row.",
         "depends_on": "Datasets that come first, and the inputs of a Python dataset.",

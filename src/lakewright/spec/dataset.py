@@ -9,9 +9,13 @@ from lakewright.spec.expectations import Expectation
 from lakewright.spec.star import Dimension, Fact
 from lakewright.spec.steps import Step
 
-__all__ = ["Column", "Dataset", "DatasetFile", "Incremental", "Scd2", "Write"]
+__all__ = ["Column", "Compatibility", "Dataset", "DatasetFile", "Incremental", "Scd2", "Write"]
 
 Scalar = str | int | float | bool
+#: Which changes of a schema are allowed; the last three against every earlier version, not only the last one.
+Compatibility = Literal[
+    "none", "backward", "forward", "full", "backward_transitive", "forward_transitive", "full_transitive"
+]
 
 
 class Column(Spec, frozen=True, kw_only=True):
@@ -106,7 +110,7 @@ class DatasetFile(Spec, frozen=True, kw_only=True):
     expect: tuple[Expectation, ...] = ()
     on_violation: Severity | None = None
     quality_threshold: float | None = None
-    compatibility: Literal["none", "backward", "forward", "full"] = "none"
+    compatibility: Compatibility = "none"
     on_drift: Literal["evolve", "ignore", "fail"] = "evolve"
     audit_columns: bool = True
     depends_on: tuple[str, ...] = ()
