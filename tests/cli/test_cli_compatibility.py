@@ -49,6 +49,7 @@ def test_a_change_that_is_not_allowed_is_told_before_anything_runs(tmp_path: Pat
     assert one["action"] == "blocked"
     assert one["reason"].startswith("LW701 processed.orders: the new schema is not full compatible")
 
+    write(tmp_path, dataset("full", id="bigint"))
     ran = run_cli("run", cwd=tmp_path)
     assert ran.code == 1
     assert "LW701" in ran.err

@@ -38,6 +38,9 @@ __all__ = [
 Kind = Literal["added", "removed", "retyped", "required", "optional", "allowed", "moved", "recased"]
 Scalar = str | int | float | bool
 
+# How `_transitive` is kept: the column was made for 16 characters, and is so in states that exist.
+_EVERY = "+"
+
 #: One row per version of a dataset's schema; version 1 is the first that was published.
 schema_versions = sa.Table(
     "schema_versions",
@@ -355,7 +358,7 @@ def record(
                     for f in fields
                 ],
                 changes=list(result.changes),
-                compatibility=mode,
+                compatibility=mode.replace("_transitive", _EVERY),
                 run_id=run_id,
                 at=result.at,
             )
@@ -370,7 +373,7 @@ def _version(row: sa.RowMapping) -> SchemaVersion:
         row["version"],
         fields,
         tuple(row["changes"]),
-        row["compatibility"],
+        row["compatibility"].replace(_EVERY, "_transitive"),
         row["run_id"],
         row["at"],
     )
