@@ -230,6 +230,38 @@ def audit(size: Size, rounds: int) -> Outcome:
     )
 
 
+def suite(size: Size, rounds: int) -> Outcome:
+    """An imported suite over the same table."""
+    project = WORK / "build"
+    if not (project / "lake").is_dir():
+        projects.sales(project, data.sales(size.rows).parent)
+        process(ours("run", "--json"), cwd=project)
+    given = SCRIPTS.parent / "suite.json"
+    script = Contender(
+        "lakewright, the suite imported",
+        lambda: process([peer("lakewright"), SCRIPTS / "suite.py", project, given, str(max(3, rounds))]),
+    )
+    table = project / "lake" / "tables" / "processed" / "sales"
+    theirs = _peer("great expectations", "great_expectations", "ge_suite.py", lambda: [table, given])
+    compete([script], 1)
+    compete([theirs], 1)
+    mine = script.runs[-1].said if script.runs else {}
+    other = theirs.runs[-1].said if theirs.runs else {}
+    same = (
+        [one.get("expectations") for one in (mine, other)],
+        [one.get("successful") for one in (mine, other)],
+    )
+    if theirs.runs and any(left != right for left, right in same):
+        raise RuntimeError(f"the suite's verdicts differ: {mine}, {other}")
+    seconds, slower = _number(mine.get("seconds")), _number(other.get("seconds"))
+    return Outcome(
+        "suite",
+        "a Great Expectations suite of 30, imported; loading included, start of the processes not",
+        [script, theirs],
+        [Figure("Great Expectations / lakewright", _divide(slower, seconds), 10, least=True)],
+    )
+
+
 def load(size: Size, rounds: int) -> Outcome:
     """One million rows of CSV into the lake."""
     rows = size.of(1_000_000, 10_000)
@@ -431,6 +463,7 @@ def tidy() -> None:
 SCENARIOS: dict[str, Callable[[Size, int], Outcome]] = {
     "build": build,
     "audit": audit,
+    "suite": suite,
     "memory": memory,
     "load": load,
     "commit": commit,

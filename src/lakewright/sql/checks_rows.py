@@ -143,7 +143,9 @@ _RULES = (
 
 
 def _rule_names(one: Values) -> list[str]:
-    return [rule.rstrip("_") for rule in _RULES if getattr(one, rule) not in (None, (), False)]
+    defaults = Values(column=one.column)
+    # told apart by identity: a bound of 0 equals False
+    return [rule.rstrip("_") for rule in _RULES if getattr(one, rule) is not getattr(defaults, rule)]
 
 
 def _value_rules(one: Values, name: str, kind: exp.DataType | None) -> Iterator[tuple[str, exp.Expr]]:
