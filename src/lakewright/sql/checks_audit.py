@@ -135,6 +135,9 @@ def audit_query(
                 outer.append(_named(exp.column("_of", table=source), judged_column(index)))
         elif check.kind == "row_count" and check.measure is None:
             value = rows.copy()
+        elif isinstance(check.measure, exp.Literal):
+            # known without the rows; selected beside no aggregate, it would come once per row
+            value = check.measure.copy()
         else:
             measures.append(_named(_measure(check), name))
             value = exp.column(name, table="_measures", quoted=True)
