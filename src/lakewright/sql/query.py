@@ -60,9 +60,7 @@ def parse_query(text: str, *, path: str, line: int = 1, own: str = "") -> exp.Qu
 
 
 @lru_cache(maxsize=4096)
-def shared_query(
-    text: str, path: str, line: int = 1, own: str = "", *, zones: bool = True
-) -> exp.Query:
+def shared_query(text: str, path: str, line: int = 1, own: str = "", *, zones: bool = True) -> exp.Query:
     """The same as :func:`parse_query`, but a tree that all callers share: look at it, never change it.
 
     Without *zones*, tables are named without one, as in a warehouse.
