@@ -135,8 +135,12 @@ def _raw(platform: Platform) -> list[Finding]:
     for id in platform.project.raw:
         for file in files_of(platform.state, id):
             count += 1
-            if not platform.services.store.exists(file.raw_path):
-                missing.append(f"{id}: {file.raw_path}")
+            paths = [part.path for part in file.parts if part.path.startswith(f"{file.raw_path}/")]
+            missing += [
+                f"{id}: {path}"
+                for path in paths or [file.raw_path]
+                if not platform.services.store.exists(path)
+            ]
     findings = [Finding("raw", "ok", f"{count} files")]
     return findings + _bad("raw", [f"{one} is in the manifest but not in the lake" for one in missing])
 

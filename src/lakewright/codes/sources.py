@@ -32,4 +32,34 @@ CODES: dict[str, Code] = {
         "Rows handed over from Python were meant for a raw dataset that is not made of files.",
         "hand them over to a raw dataset of a source with `kind: files`",
     ),
+    "LW220": Code(
+        "database out of reach",
+        "No connection to a database could be made, or it broke; a run tries again by itself.",
+        "check host, port and network of the source's `connection`, and whether the server runs",
+    ),
+    "LW221": Code(
+        "refused by the database",
+        "The database does not let this user in, or not read what the source names.",
+        "check user and password of the source's `connection`, and what the user may read",
+    ),
+    "LW222": Code(
+        "not in the database",
+        "The database, table or column that a source names does not exist.",
+        "correct `connection`, `table` or the column in the source's file; names are taken exactly as written",
+    ),
+    "LW223": Code(
+        "database not readable",
+        "The database gave an error while a table or query was read.",
+        "run the statement in the database's own client, and correct `query` or `where`",
+    ),
+    "LW224": Code(
+        "no address, query or condition",
+        "`connection`, `query` or `where` of a source is not what it has to be.",
+        "write postgresql://user@host/database, mysql://… or sqlite:<file>; one SELECT; one condition",
+    ),
+    "LW225": Code(
+        "table cannot be loaded so",
+        "What a table or query gives does not allow what the source asks for: no columns, two of one name, or a cursor without an order.",
+        "name the columns in a `query`, or choose another `cursor` or `lookback`",
+    ),
 }

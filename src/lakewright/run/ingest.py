@@ -62,7 +62,8 @@ class Ingested:
 
 def look(services: Services, id: str) -> Found:
     """Return what is new of the raw dataset *id*, as far as that can be told without reading it."""
-    return ask.look(_asked(services, id))
+    with services.session.cursor() as cursor:
+        return ask.look(_asked(services, id), cursor)
 
 
 def _asked(services: Services, id: str) -> ask.Asked:
@@ -89,8 +90,9 @@ def ingest(services: Services, id: str, context: TaskContext) -> Ingested:
     name = id.partition(".")[2]
     cursor = services.session.cursor()
     try:
-        with context.on_cancel(cursor.interrupt):
-            taken = ask.take(_asked(services, id), cursor, context.run)
+        asked = _asked(services, id)
+        with context.on_cancel(cursor.interrupt), context.on_cancel(asked.interrupts):
+            taken = ask.take(asked, cursor, context.run)
             with services.turn(context), context.committing():
                 added = quarantine_rejects(services, cursor, id, context.run)
             everything = files_of(services.state, id)

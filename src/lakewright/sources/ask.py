@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 
-from lakewright.errors import LakewrightError
 from lakewright.lake.raw import RawStore
 from lakewright.plan.tasks import Found
+from lakewright.sources.database import load as database
+from lakewright.sources.database.model import Interrupts
 from lakewright.sources.discover import discover
 from lakewright.sources.files import Taken, pending
 from lakewright.sources.files import take as take_files
@@ -29,6 +30,7 @@ class Asked:
     """One raw dataset of a source and what it takes to read it.
 
     ``root`` is the project's folder, ``resolve`` turns a ``${secret:…}`` reference into its value.
+    ``interrupts`` stops the reading, called from another thread.
     """
 
     source_name: str
@@ -39,6 +41,7 @@ class Asked:
     state: State
     s3: S3 | None = None
     resolve: Callable[[str], str] = str
+    interrupts: Interrupts = field(default_factory=Interrupts)
 
     @property
     def id(self) -> str:
@@ -46,13 +49,13 @@ class Asked:
         return f"raw.{self.name}"
 
 
-def look(asked: Asked) -> Found:
+def look(asked: Asked, cursor: duckdb.DuckDBPyConnection) -> Found:
     """Return what is new of a raw dataset, as far as that can be told without reading it."""
     match asked.source:
         case FileSource() as source:
             return _look_at_files(asked, source)
-        case DatabaseSource():
-            return Found(reason="ask the database")
+        case DatabaseSource() as source:
+            return database.look(_load(asked, source, cursor, ""))
 
 
 def take(asked: Asked, cursor: duckdb.DuckDBPyConnection, run_id: str) -> Taken:
@@ -71,8 +74,25 @@ def take(asked: Asked, cursor: duckdb.DuckDBPyConnection, run_id: str) -> Taken:
                 s3=asked.s3,
                 resolve=asked.resolve,
             )
-        case DatabaseSource():
-            raise LakewrightError("LW204", f"{asked.id}: databases cannot be read yet")
+        case DatabaseSource() as source:
+            return database.take(_load(asked, source, cursor, run_id))
+
+
+def _load(
+    asked: Asked, source: DatabaseSource, cursor: duckdb.DuckDBPyConnection, run_id: str
+) -> database.Load:
+    return database.Load(
+        asked.source_name,
+        asked.name,
+        source,
+        root=asked.root,
+        store=asked.store,
+        state=asked.state,
+        cursor=cursor,
+        interrupts=asked.interrupts,
+        resolve=asked.resolve,
+        run_id=run_id,
+    )
 
 
 def _look_at_files(asked: Asked, source: FileSource) -> Found:

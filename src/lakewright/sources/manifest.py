@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -164,17 +164,21 @@ def record(
     files: Sequence[RawFile],
     dataset: str,
     touched: Iterable[tuple[str, int, datetime]] = (),
+    *,
+    replaced: Sequence[str] = (),
+    also: Callable[[sa.Connection], None] = lambda _: None,
 ) -> None:
     """Write *files*, one batch of one dataset, in one transaction, and mark the versions that they replace.
 
-    *touched* are (path, version, time) of files whose time changed while their bytes did not.
+    *touched* are (path, version, time) of files whose time changed while their bytes did not; *replaced*
+    are other paths whose rows the batch holds anew. *also* writes more in the same transaction.
     """
     table = raw_files
     with state.begin(table) as connection:
         if files:
             batch = files[0].batch
-            replaced = [{"p": file.path} for file in files if file.version > 1]
-            if replaced:
+            gone = [{"p": path} for path in (*replaced, *(one.path for one in files if one.version > 1))]
+            if gone:
                 connection.execute(
                     table.update()
                     .where(
@@ -183,7 +187,7 @@ def record(
                         table.c.superseded_in.is_(None),
                     )
                     .values(superseded_in=batch),
-                    replaced,
+                    gone,
                 )
             connection.execute(table.insert(), [_row(file) for file in files])
         for path, version, modified in touched:
@@ -192,6 +196,7 @@ def record(
                 .where(table.c.dataset == dataset, table.c.path == path, table.c.version == version)
                 .values(modified=modified)
             )
+        also(connection)
 
 
 def settings_of(dataset: FileDataset) -> str:

@@ -58,7 +58,7 @@ def reading(
         for part in file.parts:
             if part.rows:
                 options = msgspec.json.encode(part.options, order="deterministic")
-                copied = part.path != file.raw_path
+                copied = _copied(file, part)
                 # read_avro cannot unite UNION types of several files
                 alone = part.path if any("UNION(" in one.type for one in part.columns) else ""
                 key = (part.format, options, part.columns, copied, _home(file), alone)
@@ -122,7 +122,7 @@ def _column(name: str, kind: str, field: Field | None, part: Part) -> exp.Expr:
 def _source_file(group: Sequence[tuple[RawFile, Part]], store: RawStore) -> exp.Expr:
     """The path in the source, worked out from the address in raw, which DuckDB has as a constant per file."""
     file, part = group[0]
-    copied = part.path != file.raw_path
+    copied = _copied(file, part)
     if len(group) == 1:
         return literal(f"{file.path}/{part.member}" if part.member else file.path)
     prefix = store.uri("_readable/" if copied else "") + _home(file)
@@ -133,6 +133,11 @@ def _source_file(group: Sequence[tuple[RawFile, Part]], store: RawStore) -> exp.
     if copied:
         value = exp.Anonymous(this="regexp_replace", expressions=[value, literal(r"~\.[a-z]+$"), literal("")])
     return value
+
+
+def _copied(file: RawFile, part: Part) -> bool:
+    """Whether a part is a readable copy, rather than the file itself or a slice of it."""
+    return part.path != file.raw_path and not part.path.startswith(f"{file.raw_path}/")
 
 
 def _home(file: RawFile) -> str:

@@ -1,0 +1,1 @@
+"""Databases as sources: tables and queries of PostgreSQL, MySQL, MariaDB and SQLite, landed as Parquet."""
