@@ -9,15 +9,23 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import duckdb
+import msgspec
+import yaml
 
-import lakewright
+from lakewright.engine.session import Session
+from lakewright.lake.raw import LocalStore
+from lakewright.sources.database.load import Load, take
+from lakewright.sources.database.model import Interrupts
 from lakewright.sources.drift import schema_of
+from lakewright.sources.files import Taken
 from lakewright.sources.manifest import files_of
 from lakewright.sources.read import reading
+from lakewright.spec.databases import DatabaseDataset, DatabaseSource
+from lakewright.spec.project import Engine
 from lakewright.sql.names import identifier
+from lakewright.state import State
 
-Execute = Callable[..., Any]
+__all__ = ["Project", "Source", "mysql_source", "postgres_source", "sqlite_source"]
 
 
 class Source:
@@ -59,54 +67,44 @@ def sqlite_source(file: Path) -> Source:
 
 
 class Project:
-    """A project in *root* whose source ``db`` is *source*."""
+    """A project in *root* whose source ``db`` is *source*; ``take`` loads from it without a run around it."""
 
     def __init__(self, root: Path, source: Source) -> None:
         self.root = root
         self.source = source
-        (root / "sources").mkdir(parents=True, exist_ok=True)
-        (root / "lakewright.yaml").write_text("name: shop\n")
+        self.datasets: dict[str, DatabaseDataset] = {}
+        self.session = Session.open(Engine(threads=2), root=root)
+        self.cursor = self.session.cursor()
+        self.state = State("sqlite:.lakewright/state.db", root)
+        self.store = LocalStore(root / "lake" / "raw")
 
     def declare(self, datasets: str) -> None:
-        """Write the datasets of the source, as YAML below ``datasets:``."""
-        text = f"kind: database\nconnection: {self.source.address}\ndatasets:\n"
-        body = textwrap.indent(textwrap.dedent(datasets).strip("\n"), "  ")
-        (self.root / "sources" / "db.yaml").write_text(text + body + "\n", "utf-8")
+        """Say what the source's datasets are, as YAML below ``datasets:``."""
+        found = yaml.safe_load(textwrap.dedent(datasets))
+        self.datasets = msgspec.convert(found, dict[str, DatabaseDataset])
 
-    def write(self, path: str, text: str) -> None:
-        """Write another file of the project."""
-        file = self.root / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(textwrap.dedent(text).lstrip("\n"), "utf-8")
-
-    def take(self, name: str = "t") -> Any:
-        """Run the ingest of ``raw.<name>`` and return its task; it must not fail."""
-        with lakewright.open(self.root) as lw:
-            report = lw.run(f"raw.{name}")
-            report.raise_for_status()
-            return report.tasks[0]
+    def take(self, name: str = "t") -> Taken:
+        """Load ``raw.<name>``."""
+        source = DatabaseSource(connection=self.source.address, datasets=self.datasets)
+        return take(Load("db", name, source, self.root, self.store, self.state, self.cursor, Interrupts()))
 
     def raw(self, name: str = "t", query: str = "FROM raw") -> list[tuple[Any, ...]]:
         """Rows of *query* over the rows ``raw`` that raw holds, without the file that they came in."""
-        with lakewright.open(self.root) as lw:
-            services = lw._platform.services
-            dataset = services.project.sources["db"].datasets[name]
-            files = files_of(services.state, f"raw.{name}")
-            with services.session.cursor() as cursor:
-                schema = schema_of(files, dataset, cursor)
-                found = reading(files, dataset, store=services.store, cursor=cursor, schema=schema)
-                names = ", ".join(identifier(one).sql("duckdb") for one in found.columns)
-                cursor.execute(f"CREATE TEMP TABLE raw AS SELECT {names} FROM ({found.query.sql('duckdb')})")
-                return cursor.execute(query).fetchall()
+        files = files_of(self.state, f"raw.{name}")
+        found = reading(
+            files, self.datasets[name], store=self.store, cursor=self.cursor, schema=self.types(name)
+        )
+        names = ", ".join(identifier(one).sql("duckdb") for one in found.columns)
+        self.cursor.execute(
+            f"CREATE OR REPLACE TEMP TABLE raw AS SELECT {names} FROM ({found.query.sql('duckdb')})"
+        )
+        return self.cursor.execute(query).fetchall()
 
     def types(self, name: str = "t") -> dict[str, str]:
         """The columns of ``raw.<name>`` and their types."""
-        with lakewright.open(self.root) as lw:
-            services = lw._platform.services
-            dataset = services.project.sources["db"].datasets[name]
-            files = files_of(services.state, f"raw.{name}")
-            with services.session.cursor() as cursor:
-                return schema_of(files, dataset, cursor)
+        return schema_of(files_of(self.state, f"raw.{name}"), self.datasets[name], self.cursor)
 
-
-__all__ = ["Project", "Source", "duckdb", "mysql_source", "postgres_source", "sqlite_source"]
+    def close(self) -> None:
+        """End what is open."""
+        self.session.close()
+        self.state.close()

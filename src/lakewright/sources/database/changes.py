@@ -19,7 +19,7 @@ from lakewright.sql.names import identifier
 __all__ = ["OP", "Changes", "changed_rows"]
 
 #: The column that tells what was done to a row: ``upsert`` or ``delete``.
-OP = "_op"
+OP = "change_op"
 
 
 @dataclass(frozen=True)

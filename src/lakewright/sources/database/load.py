@@ -159,6 +159,10 @@ def _land(load: Load, database: Database, folder: Path) -> _Landed:
     what = relation(dataset, database.dialect, load.address)
     columns = _chosen(load, database.columns(what))
     limit = condition(dataset.where, database.dialect, load.address) if dataset.where else None
+    if dataset.deletes == "by_key" and any(one.name.lower() == OP for one in columns):
+        raise DatabaseFault(
+            "LW225", f"{load.id}: `deletes: by_key` adds a column {OP!r}, and there is one already"
+        )
     reader = _Reader(load, database, what, columns, limit)
     if dataset.load == "full":
         return _Landed(tuple(reader.slices(folder, dataset.slices)), True, notes=tuple(reader.notes))
@@ -256,18 +260,21 @@ class _Reader:
         except duckdb.ConversionException as error:
             doubtful = [one for one in self.columns if one.refused is not None]
             if not doubtful:
-                said = redact(str(error)).splitlines()[0]
-                raise DatabaseFault(
-                    "LW223", f"{self.database.address}: reading {self.load.id}: {said}"
-                ) from None
+                raise self._unreadable(error) from None
         sums = [exp.Sum(this=exp.Case().when(one.refused or exp.false(), 1).else_(0)) for one in doubtful]
         query = exp.select(*sums).from_(self.what.copy()).where(*self.limit, *given)
-        read(True)
+        try:
+            read(True)
+        except duckdb.ConversionException as error:
+            raise self._unreadable(error) from None
         for one, number in zip(doubtful, self.database.count(query), strict=True):
             if number:
-                self.notes.append(
-                    f"{one.name}: {number:,} values that no {one.type} holds were taken as null"
-                )
+                many = "value that no {} holds was" if number == 1 else "values that no {} holds were"
+                self.notes.append(f"{one.name}: {number:,} {many.format(one.type)} taken as null")
+
+    def _unreadable(self, error: duckdb.Error) -> DatabaseFault:
+        said = redact(str(error)).splitlines()[0]
+        return DatabaseFault("LW223", f"{self.database.address}: reading {self.load.id}: {said}")
 
     def _read(self, file: Path, given: Sequence[exp.Expr], columns: Sequence[Column], lenient: bool) -> None:
         chosen = [exp.alias_(one.fetch.copy(), f"c{number}") for number, one in enumerate(columns)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,12 +15,24 @@ from sqlglot.errors import SqlglotError
 
 from lakewright.errors import LakewrightError
 from lakewright.sources.database.address import Address
-from lakewright.sources.database.faults import DatabaseFault
+from lakewright.sources.database.faults import DatabaseFault, fault
 from lakewright.sources.dialect import clean_names
 from lakewright.spec.databases import DatabaseDataset
 from lakewright.sql.names import identifier
 
-__all__ = ["Column", "Database", "Interrupts", "quoted", "relation", "table_parts"]
+__all__ = [
+    "Column",
+    "Database",
+    "Interrupts",
+    "condition",
+    "copy_to",
+    "explained",
+    "landing",
+    "named",
+    "quoted",
+    "relation",
+    "table_parts",
+]
 
 Value = Callable[[exp.Expr], exp.Expr]
 
@@ -59,10 +72,21 @@ class Interrupts:
             one()
 
 
+@contextmanager
+def explained(address: Address, doing: str) -> Iterator[None]:
+    """Raise what DuckDB says about the database as a coded error; a value of the wrong type is the caller's."""
+    try:
+        yield
+    except (duckdb.ConversionException, duckdb.InterruptException, duckdb.OutOfMemoryException):
+        raise
+    except duckdb.Error as error:
+        raise fault(error, address, doing) from error
+
+
 class Database(ABC):
     """One moment of a database: everything that is read through it belongs to the same state of its data.
 
-    That is so for PostgreSQL, for MySQL's InnoDB and for SQLite. ``at`` runs the statements of DuckDB.
+    That is so for PostgreSQL, for MySQL's InnoDB and for SQLite. ``cursor`` runs the statements of DuckDB.
     """
 
     dialect: str

@@ -20,6 +20,7 @@ from lakewright.sources.database.model import (
     Interrupts,
     Value,
     copy_to,
+    explained,
     landing,
     named,
     quoted,
@@ -119,22 +120,19 @@ class MysqlDatabase(Database):
         self, query: exp.Select, columns: Sequence[Column], file: Path, *, lenient: bool = False
     ) -> None:
         try:
-            self._reader.execute(copy_to(landing(columns, self._asked(query), lenient=lenient), file))
+            with explained(self.address, "reading"):
+                self._reader.execute(copy_to(landing(columns, self._asked(query), lenient=lenient), file))
         except duckdb.ConversionException:
             # what is counted and read again instead belongs to one moment too, a later one
             self._reader.execute("ROLLBACK")
             self._reader.execute("BEGIN")
             raise
-        except (duckdb.IOException, duckdb.InvalidInputException) as error:
-            raise fault(error, self.address, "reading") from error
 
     def count(self, query: exp.Select) -> list[int]:
         # on the connection that reads, so that what is counted is what is read
         whole = exp.select("*").from_(self._asked(query))
-        try:
+        with explained(self.address, "counting"):
             row = self._reader.execute(whole.sql("duckdb")).fetchone()
-        except (duckdb.IOException, duckdb.InvalidInputException) as error:
-            raise fault(error, self.address, "counting") from error
         return [int(one or 0) for one in row or ()]
 
     def _asked(self, query: exp.Expr) -> exp.Expr:

@@ -19,6 +19,7 @@ from lakewright.sources.database.model import (
     Interrupts,
     Value,
     copy_to,
+    explained,
     landing,
     named,
     quoted,
@@ -167,10 +168,9 @@ class PostgresDatabase(Database):
         cursor = self.cursor.cursor()
         self.interrupts.callbacks.append(cursor.interrupt)
         try:
-            cursor.register("_fetched", rows)
-            cursor.execute(copy_to(landing(columns, "_fetched", lenient=lenient), file))
-        except (duckdb.InvalidInputException, duckdb.IOException) as error:
-            raise fault(error, self.address, "reading") from error
+            with explained(self.address, "reading"):
+                cursor.register("_fetched", rows)
+                cursor.execute(copy_to(landing(columns, "_fetched", lenient=lenient), file))
         finally:
             self.interrupts.callbacks.remove(cursor.interrupt)
             cursor.close()

@@ -20,6 +20,7 @@ from lakewright.sources.database.model import (
     Database,
     Interrupts,
     copy_to,
+    explained,
     landing,
     named,
     quoted,
@@ -97,10 +98,8 @@ class SqliteDatabase(Database):
     ) -> None:
         texts = [exp.Literal.string(self._name), exp.Literal.string(query.sql("sqlite"))]
         given = exp.Table(this=exp.Anonymous(this="sqlite_query", expressions=texts))
-        try:
+        with explained(self.address, "reading"):
             self._reader.execute(copy_to(landing(columns, given, lenient=lenient), file))
-        except (duckdb.IOException, duckdb.InvalidInputException) as error:
-            raise fault(error, self.address, "reading") from error
 
     def count(self, query: exp.Select) -> list[int]:
         try:
