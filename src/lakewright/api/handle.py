@@ -19,6 +19,7 @@ from lakewright.app import catalog as _catalog
 from lakewright.app import quality as _quality
 from lakewright.app import runs as _runs
 from lakewright.app import upkeep as _upkeep
+from lakewright.app.cache import cache_report, clear_cache
 from lakewright.app.contracts import export_contract
 from lakewright.app.ingest import IngestReport, ingest
 from lakewright.app.lineage import LineageGraph, lineage
@@ -262,6 +263,12 @@ class Lakewright:
     def restore(self, *datasets: str, to: str | int | datetime) -> Any:
         """Put datasets (all when none is named) back to a snapshot or time."""
         return _upkeep.restore(self._platform, datasets, to)
+
+    def cache(self, *, clear: bool = False) -> Any:
+        """Return how often the query cache answered, and what it holds; with *clear*, drop that first."""
+        if clear:
+            clear_cache(self._platform)
+        return cache_report(self._platform)
 
     def compact(self, *datasets: str, expire: str | None = None) -> Any:
         """Merge small files; *expire* (``30d``) also forgets older snapshots."""

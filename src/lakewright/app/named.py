@@ -28,13 +28,22 @@ _DOTTED = re.compile(rf"(?<![.\w])({_PART})\s*\.\s*({_PART})(?!\s*\.)")
 
 @dataclass
 class Named:
-    """Tables as (zone, name); ``sure`` is False when they were found by reading, not by the parser."""
+    """Tables as (zone, name); ``sure`` is False when they were found by reading, not by the parser.
+
+    ``functions`` are those that stand where a table stands, ``called`` the others; ``words`` are names alone,
+    which may be functions without brackets; ``ctes`` are defined by the query itself; ``sampled`` tells that
+    it takes some of the rows at random.
+    """
 
     tables: set[tuple[str, str]] = field(default_factory=set)
     bare: set[str] = field(default_factory=set)
     versioned: set[str] = field(default_factory=set)
     functions: set[str] = field(default_factory=set)
     catalogs: set[str] = field(default_factory=set)
+    called: set[str] = field(default_factory=set)
+    words: set[str] = field(default_factory=set)
+    ctes: set[str] = field(default_factory=set)
+    sampled: bool = False
     sure: bool = True
 
 
@@ -90,6 +99,14 @@ def _walk(node: Any, found: Named) -> None:
             _table(node, found)
         elif kind == "TABLE_FUNCTION":
             found.functions.add(str(node.get("function", {}).get("function_name", "")).lower())
+        elif kind == "FUNCTION":
+            found.called.add(str(node.get("function_name", "")).lower())
+        elif kind == "COLUMN_REF" and len(node.get("column_names") or ()) == 1:
+            found.words.add(str(node["column_names"][0]).lower())
+        if node.get("sample"):
+            found.sampled = True
+        if isinstance(ctes := node.get("cte_map"), dict):
+            found.ctes.update(str(one.get("key")) for one in ctes.get("map", ()))
         for value in node.values():
             _walk(value, found)
     elif isinstance(node, list):

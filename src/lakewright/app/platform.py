@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from lakewright.app.scratch import Scratch
 from lakewright.catalog.outbox import Outbox
@@ -26,6 +27,9 @@ from lakewright.run.journal import Journal
 from lakewright.run.services import Services
 from lakewright.spec.project import Project
 from lakewright.state import State
+
+if TYPE_CHECKING:
+    from lakewright.app.cache import QueryCache
 
 __all__ = ["Platform"]
 
@@ -46,6 +50,7 @@ class Platform:
         self._journal: Journal | None = None
         self._services: Services | None = None
         self._scratch: Scratch | None = None
+        self._query_cache: QueryCache | None = None
         self._closed = False
 
     @classmethod
@@ -134,6 +139,20 @@ class Platform:
                 self._scratch = Scratch(session)
             return self._scratch
 
+    @property
+    def query_cache(self) -> QueryCache | None:
+        """The results of queries that are kept, None where the project keeps none."""
+        if self.project.file.query_cache is None:
+            return None
+        with self._lock:
+            if self._query_cache is None:
+                from lakewright.app.cache import QueryCache
+
+                self._require_open()
+                self._query_cache = QueryCache(self)
+                self._opened.append(self._query_cache.store.close)
+            return self._query_cache
+
     def _outbox(self) -> Outbox:
         outbox = Outbox(
             self.project.file.lineage,
@@ -167,7 +186,7 @@ class Platform:
         """Close what was opened, last first; closing twice does nothing."""
         with self._lock:
             self._closed = True
-            self._state = self._journal = self._services = self._scratch = None
+            self._state = self._journal = self._services = self._scratch = self._query_cache = None
             while self._opened:
                 self._opened.pop()()
 

@@ -51,11 +51,17 @@ def query(
     they were at a snapshot number or a time. With *flat*, values that plain text has no form of its
     own for (lists, structs, times) come as text.
 
+    Where the project keeps results of queries, one that is kept is given again.
+
     Every query has a catalog of its own, so any number may run at once, and sees one state of the
     lake. Raises LW901 for what does not exist, LW903 for anything that is not a query and LW907 for
     SQL that DuckDB does not understand.
     """
     version, moment = snapshot_of(as_of)
+    cache = platform.query_cache
+    if cache is not None and (kept := cache.answer(sql, params, as_of=as_of, flat=flat)) is not None:
+        yield kept
+        return
     with platform.scratch.cursor() as (cursor, catalog):
         statement = one_query(cursor, sql)
         names = named(cursor, statement, _zones(platform))
@@ -68,14 +74,18 @@ def query(
             cursor.execute("BEGIN TRANSACTION")
             for pair, body in bodies.items():
                 _expose(platform, cursor, catalog, pair, body, version, moment)
-            if flat:
-                statement = _flat(cursor, statement, params)
-            text = statement
-            yield Result(
-                interruptible(
-                    cursor, lambda: cursor.execute(text, params) if params else cursor.execute(text)
-                )
-            )
+            text = _flat(cursor, statement, params) if flat else statement
+
+            def run() -> Result:
+                return Result(cursor.execute(text, params) if params else cursor.execute(text))
+
+            key = cache.key(sql, names, params, as_of=as_of, flat=flat) if cache is not None else None
+            result = interruptible(cursor, run)
+            if cache is not None and key is not None and cache.takes(key, result.types):
+                taken = interruptible(cursor, lambda: cache.take(key, cursor, result.types))
+                # one that was too large has been read in part, and is made again
+                result = taken or interruptible(cursor, run)
+            yield result
         except duckdb.Error as error:
             raise _explain(platform, error, names) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,12 +13,13 @@ from typing import IO, TYPE_CHECKING, Any
 from lakewright.errors import UsageError
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas
     import polars
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
-__all__ = ["Result", "write_result"]
+__all__ = ["Kept", "Result", "keepable", "write_result"]
 
 _NUMBER = re.compile(r"^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|U?INTEGER|DOUBLE|FLOAT|DECIMAL\(.*\)|BIGNUM)$")
 
@@ -70,6 +72,105 @@ class Result:
     def batches(self, rows: int = 100_000) -> pa.RecordBatchReader:
         """Return the rows as Arrow record batches of *rows* rows, read as they are taken."""
         return self._relation.to_arrow_reader(rows)
+
+
+class Kept(Result):
+    """The rows of a query as they were kept: an Arrow table, and DuckDB's names of its types."""
+
+    def __init__(self, table: pa.Table, types: Sequence[str]) -> None:
+        self._table = table
+        self._place = 0
+        self.columns = list(table.column_names)
+        self.types = list(types)
+
+    @classmethod
+    def of(cls, schema: pa.Schema, batches: Sequence[pa.RecordBatch], types: Sequence[str]) -> Kept:
+        """Return the rows of *batches*."""
+        import pyarrow as pa
+
+        return cls(pa.Table.from_batches(batches, schema), types)
+
+    @classmethod
+    def load(cls, body: bytes) -> Kept:
+        """Return what :meth:`dump` made bytes of."""
+        import pyarrow as pa
+
+        table = pa.ipc.open_stream(body).read_all()
+        types = json.loads((table.schema.metadata or {})[_TYPES])
+        return cls(table.replace_schema_metadata(None), types)
+
+    def dump(self) -> bytes:
+        """Return the rows as an Arrow stream, compressed."""
+        import pyarrow as pa
+
+        table = self._table.replace_schema_metadata({_TYPES: json.dumps(self.types).encode()})
+        sink = pa.BufferOutputStream()
+        options = pa.ipc.IpcWriteOptions(compression="zstd")
+        with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+            writer.write_table(table)
+        return bytes(sink.getvalue())
+
+    @property
+    def size(self) -> int:
+        """Bytes of the rows in memory."""
+        return int(self._table.nbytes)
+
+    def first(self, limit: int) -> tuple[list[tuple[Any, ...]], bool]:
+        """See :meth:`Result.first`."""
+        if limit <= 0:
+            return self.fetchall(), False
+        return _tuples(self._table.slice(0, limit)), self._table.num_rows > limit
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """See :meth:`Result.fetchall`."""
+        return _tuples(self._table)
+
+    def chunks(self) -> Iterator[Sequence[tuple[Any, ...]]]:
+        """See :meth:`Result.chunks`."""
+        for start in range(0, self._table.num_rows, _CHUNK):
+            yield _tuples(self._table.slice(start, _CHUNK))
+
+    def to_arrow(self) -> pa.Table:
+        """See :meth:`Result.to_arrow`."""
+        return self._table
+
+    def to_polars(self) -> polars.DataFrame:
+        """See :meth:`Result.to_polars`."""
+        return self._relation_again().pl()
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """See :meth:`Result.to_pandas`."""
+        return self._relation_again().df()
+
+    def _relation_again(self) -> duckdb.DuckDBPyRelation:
+        # frames are made in the same way as those of a query that runs
+        import duckdb
+
+        connection = duckdb.connect()
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection.from_arrow(self._table)
+
+    def batches(self, rows: int = 100_000) -> pa.RecordBatchReader:
+        """See :meth:`Result.batches`."""
+        return self._table.to_reader(rows)
+
+
+_TYPES = b"duckdb"
+_KEEPABLE = re.compile(
+    r"^(BOOLEAN|(U?(TINY|SMALL|BIG)INT)|U?INTEGER|DOUBLE|FLOAT|DECIMAL\(\d+,\d+\)|VARCHAR|DATE|TIME|TIMESTAMP"
+    r"|TIMESTAMP WITH TIME ZONE|BLOB)$"
+)
+
+
+def keepable(kind: str) -> bool:
+    """Whether values of a DuckDB type come back from Arrow as DuckDB itself gives them."""
+    return _KEEPABLE.match(kind) is not None
+
+
+def _tuples(table: pa.Table) -> list[tuple[Any, ...]]:
+    if not table.num_columns:
+        return [()] * table.num_rows
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
 
 def write_result(result: Result, form: str, file: Path | None) -> None:

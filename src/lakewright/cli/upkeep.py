@@ -1,4 +1,4 @@
-"""Commands that keep the lake well: restore, snapshots, compact, doctor, explain."""
+"""Commands that keep the lake well: restore, snapshots, compact, doctor, cache, explain."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command("restore")(restore)
     app.command("compact")(compact)
     app.command("doctor")(doctor)
+    app.command("cache")(cache)
     app.command("explain")(explain)
 
 
@@ -43,6 +44,51 @@ def snapshots(
         ["snapshot", "at", "author", "message"],
         [(str(one.id), short_time(one.at), one.author, one.message) for one in found],
         right=["snapshot"],
+    )
+
+
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Drop every result that is kept.")] = False,
+    project: ProjectFolder = Path(),
+    target: TargetName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how often results of queries were found in the cache, and what it holds."""
+    from lakewright.app.cache import cache_report, clear_cache
+    from lakewright.app.platform import Platform
+
+    with Platform.open(project, target) as platform:
+        dropped = clear_cache(platform) if clear else 0
+        found = cache_report(platform)
+    if as_json:
+        emit_json(
+            {
+                "store": found.store,
+                "entries": found.entries,
+                "bytes": found.bytes,
+                "hits": found.hits,
+                "misses": found.misses,
+                "rate": found.rate,
+                "dropped": dropped,
+            }
+        )
+        return
+    if clear:
+        note(f"{dropped:,} results dropped")
+    rate = "" if found.rate is None else f"{100 * found.rate:.1f} %"
+    print_table(
+        ["store", "results", "size", "hits", "misses", "rate"],
+        [
+            (
+                found.store,
+                f"{found.entries:,}",
+                size(found.bytes),
+                f"{found.hits:,}",
+                f"{found.misses:,}",
+                rate,
+            )
+        ],
+        right=["results", "size", "hits", "misses", "rate"],
     )
 
 

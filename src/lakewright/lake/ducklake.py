@@ -6,11 +6,13 @@ import contextlib
 import json
 import random
 import re
+import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import duckdb
 
@@ -56,6 +58,7 @@ class DuckLake(AttachedLake):
     def __init__(self, session: Session, lock: CommitLock, *, kind: str, read_only: bool) -> None:
         super().__init__(session, lock, read_only=read_only)
         self.kind = kind
+        self._file: Path | None = None
         self.capabilities = Capabilities(concurrent_commits=kind == "ducklake-postgres")
 
     @classmethod
@@ -71,6 +74,7 @@ class DuckLake(AttachedLake):
             catalog.address, catalog.file and catalog.file.with_name(f"{catalog.file.name}.lock")
         )
         lake = cls(session, lock, kind=kind, read_only=read_only)
+        lake._file = catalog.file
         open_storage(session, spec, resolve)
         lake._attach(catalog, tables_path(spec, root))
         return lake
@@ -219,6 +223,18 @@ class DuckLake(AttachedLake):
     def tables(self, cursor: duckdb.DuckDBPyConnection, only: str | None = None) -> list[TableInfo]:
         """See :meth:`lakewright.lake.protocol.Lake.tables`."""
         return ducklake_meta.tables(self, cursor, only)
+
+    def newest(self, cursor: duckdb.DuckDBPyConnection) -> int | None:
+        """See :meth:`lakewright.lake.protocol.Lake.newest`."""
+        if self._file is not None:
+            # a hundred times quicker than by way of DuckDB
+            with contextlib.closing(
+                sqlite3.connect(f"file:{quote(str(self._file))}?mode=ro", uri=True)
+            ) as catalog:
+                row = catalog.execute("SELECT max(snapshot_id) FROM ducklake_snapshot").fetchone()
+        else:
+            row = self.run(cursor, "SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
+        return int(row[0]) if row and row[0] is not None else None
 
     def snapshots(
         self, cursor: duckdb.DuckDBPyConnection, id: str | None = None, limit: int | None = None

@@ -259,6 +259,10 @@ class IcebergLake(AttachedLake):
 
     # --- versions
 
+    def newest(self, cursor: duckdb.DuckDBPyConnection) -> int | None:
+        """See :meth:`lakewright.lake.protocol.Lake.newest`."""
+        return None
+
     def snapshots(
         self, cursor: duckdb.DuckDBPyConnection, id: str | None = None, limit: int | None = None
     ) -> list[Snapshot]:

@@ -242,6 +242,12 @@ class Lake(Protocol):
         """Return every table, ordered by id, or *only* the one with that id."""
         ...
 
+    def newest(self, cursor: duckdb.DuckDBPyConnection) -> int | None:
+        """Return the number of the newest version of the whole lake, None where only tables have versions.
+
+        Asked before every query whose result may be kept, so it costs next to nothing.
+        """
+
     def snapshots(
         self, cursor: duckdb.DuckDBPyConnection, id: str | None = None, limit: int | None = None
     ) -> list[Snapshot]:

@@ -29,7 +29,18 @@ from lakewright.spec.expectations import (
     Unique,
     Values,
 )
-from lakewright.spec.project import S3, Defaults, Engine, Lake, Lineage, ProjectFile, Target, UnitTest, Zone
+from lakewright.spec.project import (
+    S3,
+    Defaults,
+    Engine,
+    Lake,
+    Lineage,
+    ProjectFile,
+    QueryCache,
+    Target,
+    UnitTest,
+    Zone,
+)
 from lakewright.spec.sources import FileDataset, FileSource, ReadOptions
 from lakewright.spec.star import DateDimension, Dimension, Fact, Lookup
 from lakewright.spec.steps import (
@@ -73,6 +84,7 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "zones": "What each zone is for; also declares zones of your own.",
         "defaults": "Settings of every dataset that does not say otherwise.",
         "lineage": "Where lineage events are sent.",
+        "query_cache": "Keep results of queries until what they were read from changes; not kept without it.",
         "targets": "Settings by environment, such as dev and prod.",
         "default_target": "The target when none is asked for.",
     },
@@ -124,6 +136,13 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "state": "Replaces `state`.",
         "lineage": "Replaces `lineage`, key by key.",
         "defaults": "Replaces `defaults`, key by key.",
+        "query_cache": "Replaces `query_cache`, key by key.",
+    },
+    QueryCache: {
+        "store": "Where results are kept: `sqlite:<file>` or `redis://host:port/number`.",
+        "lifetime": "How long a result is kept at most.",
+        "max_result": "The largest result that is kept.",
+        "max_size": "What a SQLite store holds at most; the results used longest ago go first.",
     },
     Retry: {
         "attempts": "Attempts in all.",

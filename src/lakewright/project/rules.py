@@ -15,7 +15,7 @@ from lakewright.project.sqltypes import type_problem
 from lakewright.spec.base import ZONES, Spec
 from lakewright.spec.databases import DatabaseDataset, DatabaseSource
 from lakewright.spec.dataset import Column, Dataset, DatasetFile, Incremental, Retry, Write
-from lakewright.spec.durations import parse_duration
+from lakewright.spec.durations import parse_duration, parse_size
 from lakewright.spec.expectations import (
     Across,
     ColumnCount,
@@ -38,7 +38,18 @@ from lakewright.spec.expectations import (
     Unique,
     Values,
 )
-from lakewright.spec.project import S3, Defaults, Engine, Lake, Lineage, ProjectFile, Target, UnitTest, Zone
+from lakewright.spec.project import (
+    S3,
+    Defaults,
+    Engine,
+    Lake,
+    Lineage,
+    ProjectFile,
+    QueryCache,
+    Target,
+    UnitTest,
+    Zone,
+)
 from lakewright.spec.sources import FileDataset, FileSource, ReadOptions
 from lakewright.spec.star import DateDimension, Dimension, Fact, Lookup
 from lakewright.spec.steps import Aggregate, Cast, PythonStep
@@ -161,6 +172,18 @@ _MEMORY = r"^(?:\d+(?:\.\d+)?\s*(?:[KMGT]i?B|[kmgt]i?b|B|b)|\d{1,3}(?:\.\d+)?%)$
 
 def _memory(text: str) -> str:
     return "" if re.match(_MEMORY, text) else "an amount of memory such as 2GB or 512MiB"
+
+
+def _size(text: str) -> str:
+    try:
+        parse_size(text)
+    except ValueError:
+        return "an amount such as 10MB or 1GiB"
+    return ""
+
+
+def _store(text: str) -> str:
+    return "" if re.match(r"(sqlite:.|rediss?://.)", text) else "sqlite:<file> or redis://host:port/number"
 
 
 def _state(text: str) -> str:
@@ -307,6 +330,10 @@ TEXT_RULES: dict[Field, TextRule] = {
     },
     (PythonStep, "function"): _function,
     (Engine, "memory_limit"): _memory,
+    (QueryCache, "lifetime"): _duration,
+    (QueryCache, "max_result"): _size,
+    (QueryCache, "max_size"): _size,
+    (QueryCache, "store"): _store,
     (ProjectFile, "state"): _state,
     (Target, "state"): _state,
     (ProjectFile, "name"): _filled,
@@ -432,6 +459,7 @@ SECRET_INSIDE: frozenset[Field] = frozenset(
         (ProjectFile, "state"),
         (Target, "state"),
         (Lineage, "url"),
+        (QueryCache, "store"),
         (DatabaseSource, "connection"),
         (Warehouse, "connection"),
     }

@@ -20,7 +20,7 @@ PROJECT_FILE = "lakewright.yaml"
 DEFAULT_TARGET = "default"
 
 #: The keys of a target; each replaces the project's key of the same name.
-_REPLACED = ("lake", "engine", "state", "lineage", "defaults")
+_REPLACED = ("lake", "engine", "state", "lineage", "defaults", "query_cache")
 
 
 def read_project_file(

@@ -1,11 +1,11 @@
-"""Lengths of time as users write them: ``90d``, ``12h``, ``1y``; ``forever`` where that is allowed."""
+"""Lengths of time and amounts of bytes as users write them: ``90d``, ``12h``, ``1y``; ``10MB``, ``1GiB``."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
 
-__all__ = ["DURATION", "FOREVER", "parse_duration"]
+__all__ = ["DURATION", "FOREVER", "parse_duration", "parse_size"]
 
 #: The word for a length of time without end.
 FOREVER = "forever"
@@ -46,3 +46,15 @@ def parse_duration(text: str) -> timedelta:
     if not total:
         raise ValueError(_EXPECTED)
     return total
+
+
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B\s*", re.IGNORECASE)
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes that *text* says: ``500 B``, ``10MB`` (of 1,000), ``1GiB`` (of 1,024). Raises ValueError."""
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise ValueError("expected an amount such as 10MB or 1GiB")
+    power = " KMGT".index(found[2].upper() or " ")
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)

@@ -17,6 +17,7 @@ __all__ = [
     "Lineage",
     "Project",
     "ProjectFile",
+    "QueryCache",
     "Target",
     "UnitTest",
     "Zone",
@@ -91,6 +92,19 @@ class Lineage(Spec, frozen=True, kw_only=True):
     api_key: str | None = None
 
 
+class QueryCache(Spec, frozen=True, kw_only=True):
+    """Results of queries are kept, and given again until what they were read from changes.
+
+    ``store`` is ``sqlite:<file>`` or ``redis://…``. A result is kept for ``lifetime`` at most, and not at all
+    when it is larger than ``max_result``; ``max_size`` limits what a SQLite store holds.
+    """
+
+    store: str = "sqlite:.lakewright/queries.db"
+    lifetime: str = "1h"
+    max_result: str = "10MB"
+    max_size: str = "500MB"
+
+
 class Target(Spec, frozen=True, kw_only=True):
     """Settings that replace the project's own when the target is chosen."""
 
@@ -99,6 +113,7 @@ class Target(Spec, frozen=True, kw_only=True):
     state: str | None = None
     lineage: Lineage | None = None
     defaults: Defaults | None = None
+    query_cache: QueryCache | None = None
 
 
 class ProjectFile(Spec, frozen=True, kw_only=True):
@@ -112,6 +127,7 @@ class ProjectFile(Spec, frozen=True, kw_only=True):
     zones: dict[str, Zone] = {}
     defaults: Defaults = Defaults()
     lineage: Lineage = Lineage()
+    query_cache: QueryCache | None = None
     targets: dict[str, Target] = {}
     default_target: str | None = None
 

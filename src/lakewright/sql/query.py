@@ -13,7 +13,16 @@ from sqlglot.errors import ParseError, TokenError
 
 from lakewright.errors import Problem, ProjectError, Where, nearest
 
-__all__ = ["TABLE_FUNCTIONS", "bind", "dependencies", "parse_query", "place", "shared_query", "tables"]
+__all__ = [
+    "TABLE_FUNCTIONS",
+    "bind",
+    "dependencies",
+    "parse_query",
+    "place",
+    "shared_query",
+    "tables",
+    "tokens",
+]
 
 _DUCKDB = DuckDB()
 
@@ -101,6 +110,11 @@ def shared_query(text: str, path: str, line: int = 1, own: str = "", *, zones: b
     if problems:
         raise ProjectError(problems)
     return query
+
+
+def tokens(text: str) -> list[sqlglot.Token]:
+    """Return the words and signs of *text* in DuckDB's dialect, without comments."""
+    return list(_DUCKDB.tokenizer().tokenize(text))
 
 
 def dependencies(query: exp.Expr) -> tuple[str, ...]:
