@@ -47,7 +47,7 @@ JSON_CALLS = [
 
 
 def test_the_calls_name_every_command() -> None:
-    assert set(COMMANDS) - {call[0] for call in JSON_CALLS} == {"init", "run", "restore", "compact"}
+    assert set(COMMANDS) - {call[0] for call in JSON_CALLS} == {"init", "run", "restore", "compact", "cache"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
