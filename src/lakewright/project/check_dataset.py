@@ -106,6 +106,19 @@ def _columns(file: DatasetFile) -> Iterator[Found]:
             yield Found(code, f"columns.{name}: {message}", (*keys, key))
 
 
+def _deletes(file: DatasetFile, keys: tuple[str, ...]) -> Iterator[Found]:
+    """Rows can be deleted by key where rows are merged by key, and where nothing refers to them by number."""
+    place = ("write", "delete_when")
+    if file.write.mode not in ("merge", None) or not keys:
+        yield Found("LW127", "`delete_when` is for mode merge", place, "set `write.mode: merge`")
+    if file.dimension is not None or file.fact is not None:
+        yield Found(
+            "LW127",
+            "`delete_when` is not for dimensions and facts: what refers to a row would be lost",
+            place,
+        )
+
+
 # --- writing ------------------------------------------------------------------------------------
 
 
@@ -139,6 +152,8 @@ def _write(file: DatasetFile, keys: tuple[str, ...]) -> Iterator[Found]:
         if changed and changed.lower() in lower:
             message = f"{changed!r} is a key; the time of a change tells versions of one key apart"
             yield Found("LW127", message, ("write", "scd2", "changed_at"))
+    if write.delete_when is not None:
+        yield from _deletes(file, keys)
     for field in ("keys", "partition_by", "sort_by"):
         yield from _twice(getattr(write, field), ("write", field))
     yield from _twice(write.scd2.track, ("write", "scd2", "track"))

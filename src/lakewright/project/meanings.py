@@ -227,6 +227,7 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "keys": "Columns that tell rows apart; those marked `key: true` without it.",
         "partition_by": "A column, or `year(c)`, `month(c)`, `day(c)`, `hour(c)`, `bucket(n, c)`.",
         "sort_by": "Columns that rows are sorted by within files.",
+        "delete_when": "Condition on a row of a merge that says that its key is to be deleted; such rows are not checked.",
         "scd2": "How history is kept, for `mode: scd2`.",
     },
     Scd2: {

@@ -299,6 +299,7 @@ TEXT_RULES: dict[Field, TextRule] = {
     (Fresh, "within"): _duration,
     (Incremental, "lookback"): _duration,
     (Write, "partition_by"): _partition,
+    (Write, "delete_when"): _filled,
     (DatasetFile, "from_"): _dataset,
     (DatasetFile, "depends_on"): _dataset,
     (References, "columns"): _dataset_column,

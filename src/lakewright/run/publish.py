@@ -20,6 +20,7 @@ from lakewright.run.star import Star, StarWork
 from lakewright.spec.dataset import Dataset, Write
 from lakewright.spec.steps import Deduplicate
 from lakewright.sql.checks import reasons
+from lakewright.sql.deletes import DELETED, delete_keys
 from lakewright.sql.names import AUDIT_COLUMNS, FAILED, column, identifier, literal, quarantine_id, table
 from lakewright.sql.partition import parse_partition
 from lakewright.sql.write import output_columns, publish_statements
@@ -118,6 +119,9 @@ def publish(lake: Lake, cursor: duckdb.DuckDBPyConnection, staged: Staged, what:
         stored = _prepare(lake, cursor, what, lake.storable(output))
         target = table(what.dataset.id)
         removed: int = sum(_delete(cursor, one) for one in _make_room(staged, what, target))
+        if staged.gone and not what.anew:
+            gone = delete_keys(target, exp.to_table(STAGE), what.keys, staged.kept)
+            removed += _delete(cursor, gone)
         # rows that go where none are need no look-up of their key, and must not push others out
         plain = what.mode != "scd2" and (what.anew or (what.window is not None and what.mode != "merge"))
         effective: Write = msgspec.structs.replace(write, mode="append") if plain else write
@@ -224,7 +228,7 @@ def _with_source_rows(
 
 def _counts(cursor: duckdb.DuckDBPyConnection, staged: Staged) -> tuple[int, int]:
     rows, bad = staged.audit["rows"], staged.audit["bad_rows"]
-    return int(rows) - int(bad), int(bad)  # type: ignore[call-overload]
+    return int(rows) - int(bad) - (staged.gone or 0), int(bad)  # type: ignore[call-overload]
 
 
 def _make_tables(
@@ -344,7 +348,10 @@ def _good_rows(
         exp.alias_(values[name].copy(), name, quoted=True) if name in values else column(name)
         for name in columns
     ]
-    return _from_stage(listed, staged, exp.not_(exp.paren(staged.bad)))
+    good: exp.Expr = exp.not_(exp.paren(staged.bad))
+    if staged.gone is not None:
+        good = exp.and_(good, exp.not_(exp.column(DELETED)))
+    return _from_stage(listed, staged, good)
 
 
 def _from_stage(listed: Sequence[exp.Expr], staged: Staged, where: exp.Expr) -> exp.Select:

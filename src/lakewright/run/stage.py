@@ -28,7 +28,8 @@ from lakewright.sql.checks import (
     surplus_query,
     violation_columns,
 )
-from lakewright.sql.names import FAILED, hidden
+from lakewright.sql.deletes import DELETED, deleting
+from lakewright.sql.names import FAILED, hidden, literal
 from lakewright.sql.steps import Compiled, Dedupe, compile_steps, losers_query, segments
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Staged:
 
     ``kept`` is the condition on a staged row that a deduplication does not leave it out;
     ``deduplicated`` counts the ones that it does. ``surplus`` gives the table of rows that a key
-    is one too many for, by check id. ``audit`` is the one row of the audit query, by column name.
+    is one too many for, by check id. ``audit`` is the one row of the audit query, by column name. ``gone`` counts
+    the rows that say that their key is to be deleted, None where none can; :data:`DELETED` tells which they are.
     """
 
     columns: dict[str, str]
@@ -62,6 +64,7 @@ class Staged:
     kept: exp.Expr | None
     surplus: Mapping[str, exp.Table] = field(default_factory=dict)
     audit: Mapping[str, object] = field(default_factory=dict)
+    gone: int | None = None
 
     @property
     def bad(self) -> exp.Expr:
@@ -104,7 +107,8 @@ def stage(
         received=[name for name in given.columns if not hidden(name)],
     )
     source = compiled.query.subquery("_rows", copy=False)
-    select = exp.select(exp.Star(), *violation_columns(checks)).from_(source)
+    deleted = deleting(dataset, columns)
+    select = exp.select(exp.Star(), *_judged(checks, deleted)).from_(source)
     limit = where(columns)
     if limit is not None:
         select = select.where(limit)
@@ -117,6 +121,7 @@ def stage(
         lost += _find_outdated(cursor, given.batch, apart, checks, _not_in(_LOSERS) if lost else None)
     kept = _not_in(_LOSERS) if lost else None
     surplus = _find_surplus(cursor, checks, compiled.dedupe, kept, target, columns)
+    gone = _count(cursor, STAGE, [exp.column(DELETED), *([kept] if kept else [])]) if deleted else None
     audit = audit_query(checks, exp.to_table(STAGE), staged=True, where=kept, surplus=surplus)
     result = cursor.execute(audit.sql("duckdb"))
     names = [str(one[0]) for one in result.description or ()]
@@ -131,7 +136,20 @@ def stage(
         kept=kept,
         surplus=surplus,
         audit=dict(zip(names, row, strict=True)),
+        gone=gone,
     )
+
+
+def _judged(checks: tuple[Check, ...], deleted: exp.Expr | None) -> list[exp.Expr]:
+    """The violations of a row; one that only says that its key is gone has none."""
+    made: list[exp.Expr] = list(violation_columns(checks))
+    if deleted is None:
+        return made
+    free = [
+        exp.alias_(exp.Case().when(deleted.copy(), literal(0)).else_(one.this), one.alias, quoted=True)
+        for one in made
+    ]
+    return [*free, exp.alias_(exp.Coalesce(this=deleted, expressions=[exp.false()]), DELETED, quoted=True)]
 
 
 def _compile(
@@ -249,6 +267,7 @@ def _not_in(name: str) -> exp.Expr:
     return exp.not_(exp.In(this=exp.column("rowid"), query=rows.subquery(copy=False)))
 
 
-def _count(cursor: duckdb.DuckDBPyConnection, name: str) -> int:
-    row = cursor.execute(f"SELECT count(*) FROM {name}").fetchone()
+def _count(cursor: duckdb.DuckDBPyConnection, name: str, where: Sequence[exp.Expr] = ()) -> int:
+    query = exp.select(exp.Count(this=exp.Star())).from_(exp.to_table(name)).where(*where)
+    row = cursor.execute(query.sql("duckdb")).fetchone()
     return int(row[0]) if row else 0

@@ -61,13 +61,15 @@ class Write(Spec, frozen=True, kw_only=True):
     table when it has none; ``merge`` updates by key and inserts the rest; ``scd2`` keeps every
     version of a key with ``valid_from``, ``valid_to`` and ``is_current``. ``replace`` rebuilds
     the whole table. ``partition_by`` takes a column or year(c), month(c), day(c), hour(c),
-    bucket(n, c). ``sort_by`` orders rows within files for skipping.
+    bucket(n, c). ``sort_by`` orders rows within files for skipping. With ``delete_when``, a ``merge``
+    takes rows that meet this condition as the news that their key is gone.
     """
 
     mode: Literal["append", "overwrite", "merge", "scd2", "replace"] | None = None
     keys: tuple[str, ...] = ()
     partition_by: tuple[str, ...] = ()
     sort_by: tuple[str, ...] = ()
+    delete_when: str | None = None
     scd2: Scd2 = Scd2()
 
 

@@ -38,6 +38,7 @@ def changed_rows(
     before: Reading,
     column: Column,
     since: str | None,
+    last: str | None,
     file: Path,
 ) -> Changes:
     """Write to *file* what of *fetched* is not in raw yet, and the keys of raw that *keys* lacks.
@@ -64,7 +65,9 @@ def changed_rows(
     )
     if keys is not None:
         rows = rows.select(exp.alias_(exp.Literal.string("upsert"), identifier(OP)))
-        rows = exp.union(rows, _gone(dataset.keys, keys, fetched, before, types), distinct=False)
+        rows = exp.union(
+            rows, _gone(dataset.keys, keys, fetched, before, types, {column.name: last}), distinct=False
+        )
     target = exp.Literal.string(str(file)).sql("duckdb")
     cursor.execute(f"COPY ({rows.sql('duckdb')}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
     deleted = 0
@@ -94,21 +97,32 @@ def _last_of_keys(held: exp.Select, keys: Sequence[str], columns: Mapping[str, s
 
 
 def _gone(
-    keys: Sequence[str], here: Path, fetched: Path, before: Reading, types: Mapping[str, str]
+    keys: Sequence[str],
+    here: Path,
+    fetched: Path,
+    before: Reading,
+    types: Mapping[str, str],
+    known: Mapping[str, str | None],
 ) -> exp.Select:
-    """The keys that raw holds and neither *here* nor *fetched* has, as rows that say so."""
+    """The keys that raw holds and neither *here* nor *fetched* has, as rows that say so.
+
+    *known* are values of other columns: the cursor is the last one, so that such a row counts as the latest.
+    """
     held = _last_of_keys(exp.select("*").from_(before.query.subquery("_before")), keys, before.columns)
     names = [exp.column(identifier(one)) for one in keys]
-    held = exp.select(*names).distinct().from_(held.subquery("_held"))
-    gone = held
+    gone: exp.Query = exp.select(*names).distinct().from_(held.subquery("_held"))
     for file in (here, fetched):
         there = exp.select(*(one.copy() for one in names)).from_(f"read_parquet({_literal(file)})")
-        gone = exp.except_(gone, there)  # type: ignore[assignment]
+        gone = exp.except_(gone, there)
+
+    def value(name: str) -> exp.Expr:
+        if name in keys:
+            return exp.column(identifier(name))
+        text = known.get(name)
+        return exp.Null() if text is None else exp.Literal.string(text)
+
     chosen = [
-        exp.alias_(
-            exp.cast(exp.column(identifier(name)) if name in keys else exp.Null(), type, dialect="duckdb"),
-            identifier(name),
-        )
+        exp.alias_(exp.cast(value(name), type, dialect="duckdb"), identifier(name))
         for name, type in types.items()
     ]
     chosen.append(exp.alias_(exp.Literal.string("delete"), identifier(OP)))

@@ -183,9 +183,9 @@ def _land(load: Load, database: Database, folder: Path) -> _Landed:
         keys = reader.keys(folder / "keys.parquet") if dataset.deletes == "by_key" else None
         schema = schema_of(files, dataset, load.cursor)
         before = reading(files, dataset, store=load.store, cursor=load.cursor, schema=schema)
-        last = position.cursor
+        last = greatest(load.cursor, [fetched], cursor, position.cursor)
         deleted = changed_rows(
-            load.cursor, dataset, fetched, keys, before, cursor, since, folder / "changed.parquet"
+            load.cursor, dataset, fetched, keys, before, cursor, since, last, folder / "changed.parquet"
         )
         rows = [deleted.file]
     newest = greatest(load.cursor, rows, cursor, last)

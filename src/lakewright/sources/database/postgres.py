@@ -148,7 +148,6 @@ class PostgresDatabase(Database):
     def land(
         self, query: exp.Select, columns: Sequence[Column], file: Path, *, lenient: bool = False
     ) -> None:
-        import adbc_driver_manager
         from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]
 
         try:
@@ -161,7 +160,7 @@ class PostgresDatabase(Database):
                 cursor.execute(query.sql("postgres"))
                 self._write(cursor.fetch_record_batch(), columns, file, lenient)
                 self.interrupts.callbacks.remove(connection.adbc_cancel)
-        except adbc_driver_manager.Error as error:
+        except dbapi.Error as error:
             raise fault(error, self.address, "reading") from error
 
     def _write(self, rows: Any, columns: Sequence[Column], file: Path, lenient: bool) -> None:
