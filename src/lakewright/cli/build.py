@@ -36,15 +36,32 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Where the project goes; made when missing.")],
     source: Annotated[
         str | None,
-        typer.Option("--from", metavar="PATH", help="Look at the files there and write a project for them."),
+        typer.Option(
+            "--from",
+            metavar="PATH",
+            help="Look at the files, or the database, there and write a project for them.",
+        ),
+    ] = None,
+    tables: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tables", metavar="PATTERN", help="Tables of a database, as schema.table with * and ?."
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="PATTERN", help="Tables of a database to leave out."),
     ] = None,
     template: Annotated[str, typer.Option(help="quickstart (a shop with data) or empty.")] = "quickstart",
     as_json: AsJson = False,
 ) -> None:
-    """Write a new project: from your files, or from a template."""
+    """Write a new project: from your files, from a database, or from a template."""
     from lakewright.app.init import init_from, init_template
 
-    made = init_from(folder, source) if source else init_template(folder, template)
+    if source:
+        made = init_from(folder, source, tables=tables or (), exclude=exclude or ())
+    else:
+        made = init_template(folder, template)
     if as_json:
         emit_json(made)
         return

@@ -29,10 +29,13 @@ __all__ = ["DraftColumn", "DraftTable", "source_path", "write_project"]
 PROJECT_THRESHOLD = 0.95
 
 
-def write_project(folder: Path, *, name: str, source: str, tables: Sequence[DraftTable]) -> list[str]:
+def write_project(
+    folder: Path, *, name: str, source: str, tables: Sequence[DraftTable], text: str | None = None
+) -> list[str]:
     """Write a project into *folder*, which exists; returns its files, relative to it, sorted.
 
-    *source* is the folder or ``s3://`` prefix of the raw files. Names of tables and columns must be
+    *source* is the folder or ``s3://`` prefix of the raw files; with *text*, which is what the source's file
+    says, only its last part counts, for the file's name. Names of tables and columns must be
     in snake_case and different; ValueError otherwise. The project loads and checks without a problem.
     """
     _refuse_names(tables)
@@ -42,7 +45,7 @@ def write_project(folder: Path, *, name: str, source: str, tables: Sequence[Draf
     source_name = _source_name(source)
     files = {
         "lakewright.yaml": _project(name),
-        f"sources/{source_name}.yaml": _source(source_path(folder, source), tables),
+        f"sources/{source_name}.yaml": text or _source(source_path(folder, source), tables),
         ".gitignore": _GITIGNORE,
         ".env.example": _ENV,
         "README.md": readme(name, tables, guesses),
