@@ -162,9 +162,7 @@ def test_slices_are_one_moment_while_others_write(tmp_path: Path, postgres_datab
             one.join()
 
 
-@pytest.mark.parametrize(
-    ("what", "number"), [("raw file", 1), ("raw file", 2), ("state", 6), ("state", 9), ("state", 12)]
-)
+@pytest.mark.parametrize(("what", "number"), [("raw file", 2), ("state", 9), ("state", 12)])
 def test_killed_at_any_moment_nothing_is_lost_or_doubled(tmp_path: Path, what: str, number: int) -> None:
     file = tmp_path / "a.db"
     with closing(sqlite3.connect(file)) as connection:

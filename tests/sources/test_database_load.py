@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lakewright.errors import LakewrightError, RunError
+from lakewright.sources.database.address import address_of
 from lakewright.spec.databases import DatabaseDataset
 
 KINDS = ("postgres", "mysql", "sqlite")
@@ -171,6 +172,7 @@ def test_a_table_without_rows(project: Project) -> None:
     assert project.take().rows == 1
 
 
+@pytest.mark.parametrize("source", ["postgres"], indirect=True)
 @pytest.mark.parametrize(
     ("dataset", "code", "words"),
     [
@@ -196,6 +198,46 @@ def test_mistakes(project: Project, dataset: str, code: str, words: str) -> None
         project.take()
     assert words in str(error.value)
     assert [row[0] for row in project.source.run("SELECT id FROM t")] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("source", ["mysql", "sqlite"], indirect=True)
+def test_what_is_not_there(project: Project) -> None:
+    for dataset, words in (
+        ("{table: nosuch}", "nosuch"),
+        ("{table: t, columns: [vv]}", "did you mean 'v'?"),
+        ("{table: t, where: 'nonsense = 1'}", "nonsense"),
+    ):
+        project.declare(f"t: {dataset}")
+        with pytest.raises(LakewrightError, match="LW222") as error:
+            project.take()
+        assert words in str(error.value)
+
+
+def test_a_driver_that_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("lakewright.sources.database.load.find_spec", lambda _: None)
+    project = Project(tmp_path, Source("mysql", "mysql://127.0.0.1/none", lambda: None))
+    project.declare("t: {table: t}")
+    with pytest.raises(LakewrightError, match="LW226") as error:
+        project.take()
+    assert "lakewright[mysql]" in str(error.value)
+    project.close()
+
+
+@pytest.mark.parametrize(
+    ("connection", "shown", "password"),
+    [
+        ("postgresql://u:${secret:P}@h:5433/d?sslmode=require", "postgresql://u@h:5433/d", "a@b:c/d#e%41"),
+        ("postgres://h/d", "postgresql://h/d", ""),
+        ("mariadb://u:x%40y@[::1]:3307/d", "mysql://u@::1:3307/d", "x@y"),
+        ("${secret:ALL}", "postgresql://u@h/d", "p@w"),
+        ("sqlite:/tmp/x.db", "sqlite:/tmp/x.db", ""),
+    ],
+)
+def test_addresses(connection: str, shown: str, password: str, tmp_path: Path) -> None:
+    secrets = {"${secret:P}": "a@b:c/d#e%41", "${secret:ALL}": "postgresql://u:p%40w@h/d"}
+    found = address_of(connection, root=tmp_path, resolve=lambda text: secrets.get(text, text))
+    assert (str(found), found.password) == (shown, password)
+    assert password == "" or password not in repr(found)
 
 
 # --- any interleaving

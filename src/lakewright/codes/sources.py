@@ -62,4 +62,9 @@ CODES: dict[str, Code] = {
         "What a table or query gives does not allow what the source asks for: no columns, two of one name, or a cursor without an order.",
         "name the columns in a `query`, or choose another `cursor` or `lookback`",
     ),
+    "LW226": Code(
+        "driver not installed",
+        "What a kind of database is read with is not part of every installation.",
+        "pip install 'lakewright[postgres]', or 'lakewright[mysql]'",
+    ),
 }

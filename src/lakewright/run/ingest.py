@@ -14,6 +14,7 @@ from lakewright.plan.tasks import Found
 from lakewright.run.publish import positions_text
 from lakewright.run.settle import owes_rejects
 from lakewright.sources import ask
+from lakewright.sources.database.faults import DatabaseFault
 from lakewright.sources.drift import Drift, schema_of
 from lakewright.sources.files import Taken, rejects_of
 from lakewright.sources.manifest import RawFile, files_of, last_batch
@@ -98,6 +99,9 @@ def ingest(services: Services, id: str, context: TaskContext) -> Ingested:
             everything = files_of(services.state, id)
             spec = project.sources[project.raw[id]].datasets[name]
             columns = schema_of(everything, spec, cursor)
+    except DatabaseFault:
+        context.check()  # a database tells of being interrupted in its own words
+        raise
     except duckdb.Error as error:
         context.check()
         raise explain(error, hide=set(services.session.hidden)) from error

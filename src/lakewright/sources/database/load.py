@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
@@ -90,6 +91,7 @@ def open_database(
 ) -> Iterator[Database]:
     """One moment of the database at *address*. Raises LW220 and LW221 where nobody answers or lets us in."""
     kind: type[Database]
+    _require_driver(address)
     if address.kind == "postgresql":
         from lakewright.sources.database.postgres import PostgresDatabase as kind
     elif address.kind == "mysql":
@@ -101,6 +103,24 @@ def open_database(
         yield database
     finally:
         database.close()
+
+
+#: What each kind of database is read with, and the extra that brings it.
+_DRIVERS = {
+    "postgresql": (("psycopg", "adbc_driver_postgresql"), "postgres"),
+    "mysql": (("pymysql",), "mysql"),
+}
+
+
+def _require_driver(address: Address) -> None:
+    modules, extra = _DRIVERS.get(address.kind, ((), ""))
+    missing = [one for one in modules if find_spec(one) is None]
+    if missing:
+        raise DatabaseFault(
+            "LW226",
+            f"{address}: {' and '.join(missing)} is not installed",
+            remedy=f"pip install 'lakewright[{extra}]'",
+        )
 
 
 def look(load: Load) -> Found:

@@ -71,6 +71,15 @@ class Interrupts:
         for one in list(self.callbacks):
             one()
 
+    @contextmanager
+    def during(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Have *callback* among them while the block runs."""
+        self.callbacks.append(callback)
+        try:
+            yield
+        finally:
+            self.callbacks.remove(callback)
+
 
 @contextmanager
 def explained(address: Address, doing: str) -> Iterator[None]:

@@ -67,7 +67,7 @@ WHERE t.oid = %s
 _TABLES = """
 SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
-  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%%'
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
 ORDER BY 1, 2
 """
 
@@ -96,12 +96,9 @@ class PostgresDatabase(Database):
         from psycopg.conninfo import make_conninfo
 
         login = {"user": address.user, "password": address.password, "port": str(address.port or "")}
-        given = {"connect_timeout": "15", "application_name": "lakewright", **address.options, **login}
-        self._conninfo = make_conninfo(
-            host=address.host,
-            dbname=address.database,
-            **{key: value for key, value in given.items() if value},
-        )
+        given = {"host": address.host, "connect_timeout": "15", "application_name": "lakewright"}
+        given |= {**address.options, **login, "dbname": address.database}
+        self._conninfo = make_conninfo("", **{key: value for key, value in given.items() if value})
         try:
             self._connection = psycopg.connect(self._conninfo, autocommit=True)
             for statement in _prologue():
@@ -151,28 +148,28 @@ class PostgresDatabase(Database):
         from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]
 
         try:
-            with closing(dbapi.connect(self._conninfo)) as connection, closing(connection.cursor()) as cursor:
-                self.interrupts.callbacks.append(connection.adbc_cancel)
+            with (
+                closing(dbapi.connect(self._conninfo)) as connection,
+                closing(connection.cursor()) as cursor,
+                self.interrupts.during(cursor.adbc_cancel),
+            ):
                 for statement in _prologue(begin=False):
                     cursor.execute(statement)
                 literal = exp.Literal.string(self._snapshot).sql("postgres")
                 cursor.execute(f"SET TRANSACTION SNAPSHOT {literal}")
                 cursor.execute(query.sql("postgres"))
                 self._write(cursor.fetch_record_batch(), columns, file, lenient)
-                self.interrupts.callbacks.remove(connection.adbc_cancel)
         except dbapi.Error as error:
             raise fault(error, self.address, "reading") from error
 
     def _write(self, rows: Any, columns: Sequence[Column], file: Path, lenient: bool) -> None:
-        cursor = self.cursor.cursor()
-        self.interrupts.callbacks.append(cursor.interrupt)
-        try:
-            with explained(self.address, "reading"):
-                cursor.register("_fetched", rows)
-                cursor.execute(copy_to(landing(columns, "_fetched", lenient=lenient), file))
-        finally:
-            self.interrupts.callbacks.remove(cursor.interrupt)
-            cursor.close()
+        with (
+            closing(self.cursor.cursor()) as cursor,
+            self.interrupts.during(cursor.interrupt),
+            explained(self.address, "reading"),
+        ):
+            cursor.register("_fetched", rows)
+            cursor.execute(copy_to(landing(columns, "_fetched", lenient=lenient), file))
 
     def count(self, query: exp.Select) -> list[int]:
         import psycopg
@@ -184,7 +181,7 @@ class PostgresDatabase(Database):
         return [int(one or 0) for one in row or ()]
 
     def tables(self) -> list[tuple[str, str]]:
-        rows = self._connection.execute(_TABLES.replace("%%", "%").encode()).fetchall()
+        rows = self._connection.execute(_TABLES.encode()).fetchall()
         return [(str(schema), str(table)) for schema, table in rows]
 
     def estimate(self, what: exp.Expr) -> int | None:
