@@ -196,9 +196,13 @@ def landing(columns: Sequence[Column], given: str | exp.Expr, *, lenient: bool) 
 
 
 def copy_to(query: exp.Expr, file: Path) -> str:
-    """Return the statement that writes *query* to a Parquet *file*."""
+    """Return the statement that writes *query* to a Parquet *file*.
+
+    The order of a table's rows means nothing, and keeping it would keep rows in memory until their turn.
+    """
     target = exp.Literal.string(str(file)).sql("duckdb")
-    return f"COPY ({query.sql('duckdb')}) TO {target} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+    options = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PRESERVE_ORDER false"
+    return f"COPY ({query.sql('duckdb')}) TO {target} ({options})"
 
 
 def _given(tree: exp.Expr) -> list[str]:
