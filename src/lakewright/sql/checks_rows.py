@@ -113,9 +113,10 @@ def _values(one: Values, scene: Scene) -> Check:
     broken = [rule for _, rule in rules]
     words = [text for text, _ in rules]
     there: exp.Expr | None = exp.not_(null.copy(), copy=False)
-    if broken:
+    if broken and (one.missing or one.date_format is not None):
         assert there is not None
-        # a value that stands for null is judged by no other rule
+        # a value that stands for null is judged by no other rule, and null is no date; the other rules say
+        # nothing of null by themselves
         broken = [exp.and_(there.copy(), exp.paren(exp.or_(*broken, copy=False)), copy=False)]
     if one.present is not None:
         words.append("be present" if one.present else "be null")
@@ -155,29 +156,52 @@ def _value_rules(one: Values, name: str, kind: exp.DataType | None) -> Iterator[
         yield f"be one of {listed(one.in_)}", exp.not_(_among(value, one.in_, kind), copy=False)
     if one.not_in:
         yield f"be none of {listed(one.not_in)}", _among(value, one.not_in, kind)
-    for bound, node, words in (
-        (one.min, exp.LT, "be at least"),
-        (one.max, exp.GT, "be at most"),
-        (one.above, exp.LTE, "be above"),
-        (one.below, exp.GTE, "be below"),
-    ):
-        if bound is not None:
-            yield f"{words} {bound}", node(this=value.copy(), expression=constant(bound, kind))
+    yield from _bounds(one, value, kind)
     if one.multiple_of is not None:
         rest = exp.Mod(this=value.copy(), expression=literal(one.multiple_of))
         yield f"be a multiple of {one.multiple_of}", exp.NEQ(this=rest, expression=literal(0))
-    if one.min_length is not None:
-        size, unit = length(value, kind)
-        yield f"have at least {one.min_length} {unit}", exp.LT(this=size, expression=literal(one.min_length))
-    if one.max_length is not None:
-        size, unit = length(value, kind)
-        yield f"have at most {one.max_length} {unit}", exp.GT(this=size, expression=literal(one.max_length))
+    yield from _lengths(one, value, kind)
     yield from _text_rules(one, value, kind)
     if one.distinct_items:
         if kind is None or kind.this not in (exp.DType.LIST, exp.DType.ARRAY):
             raise ValueError(f"distinct_items is for lists, and column {name!r} is not one")
         items = exp.Anonymous(this="LIST_UNIQUE", expressions=[value.copy()])
         yield "hold no item twice", exp.NEQ(this=items, expression=call("list_length", value.copy()))
+
+
+def _bounds(one: Values, value: exp.Column, kind: exp.DataType | None) -> Iterator[tuple[str, exp.Expr]]:
+    if one.min is not None and one.max is not None:
+        low, high = constant(one.min, kind), constant(one.max, kind)
+        inside = exp.Between(this=value.copy(), low=low, high=high)
+        yield f"be between {one.min} and {one.max}", exp.not_(inside, copy=False)
+        bounds = [(one.above, exp.LTE, "be above"), (one.below, exp.GTE, "be below")]
+    else:
+        bounds = [
+            (one.min, exp.LT, "be at least"),
+            (one.max, exp.GT, "be at most"),
+            (one.above, exp.LTE, "be above"),
+            (one.below, exp.GTE, "be below"),
+        ]
+    for bound, node, words in bounds:
+        if bound is not None:
+            yield f"{words} {bound}", node(this=value.copy(), expression=constant(bound, kind))
+
+
+def _lengths(one: Values, value: exp.Column, kind: exp.DataType | None) -> Iterator[tuple[str, exp.Expr]]:
+    low, high = one.min_length, one.max_length
+    if low is None and high is None:
+        return
+    size, unit = length(value, kind)
+    if low is not None and low == high:
+        yield f"have {low} {unit}", exp.NEQ(this=size, expression=literal(low))
+    elif low is not None and high is not None:
+        # measured once
+        inside = exp.Between(this=size, low=literal(low), high=literal(high))
+        yield f"have {low} to {high} {unit}", exp.not_(inside, copy=False)
+    elif low is not None:
+        yield f"have at least {low} {unit}", exp.LT(this=size, expression=literal(low))
+    else:
+        yield f"have at most {high} {unit}", exp.GT(this=size, expression=literal(high))
 
 
 def _text_rules(one: Values, value: exp.Column, kind: exp.DataType | None) -> Iterator[tuple[str, exp.Expr]]:
