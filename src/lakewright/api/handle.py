@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from lakewright.app import catalog as _catalog
+from lakewright.app import lifecycle as _lifecycle
 from lakewright.app import quality as _quality
 from lakewright.app import runs as _runs
 from lakewright.app import upkeep as _upkeep
@@ -273,6 +274,18 @@ class Lakewright:
     def compact(self, *datasets: str, expire: str | None = None) -> Any:
         """Merge small files; *expire* (``30d``) also forgets older snapshots."""
         return _upkeep.compact(self._platform, datasets, expire)
+
+    def lifecycle(self, *datasets: str, dry_run: bool = False) -> Any:
+        """Move rows older than their retention to the archive; *dry_run* only tells which."""
+        return _lifecycle.lifecycle(self._platform, datasets, dry_run=dry_run)
+
+    def archives(self, dataset: str | None = None) -> Any:
+        """Return what was archived or expired, oldest first."""
+        return _lifecycle.archives(self._platform, dataset)
+
+    def restore_archive(self, dataset: str, *archives: str) -> Any:
+        """Bring the rows of a dataset's archives back, all or those named by id."""
+        return _lifecycle.restore_archive(self._platform, dataset, archives)
 
     def close(self) -> None:
         """Close the project."""

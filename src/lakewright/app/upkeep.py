@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from lakewright.app.lifecycle import refuse_held
 from lakewright.app.platform import Platform
 from lakewright.app.query import snapshot_of
 from lakewright.errors import UsageError
@@ -71,6 +72,8 @@ def compact(platform: Platform, datasets: Sequence[str] = (), expire: str | None
     """Merge small files of *datasets* (all when empty); forget snapshots older than *expire* (``30d``)."""
     services = platform.services
     age = _age(expire) if expire else None
+    if age is not None:
+        refuse_held(platform)
     ids = [platform.dataset_id(one) for one in datasets] or None
     with services.session.cursor() as cursor:
         done = services.lake.compact(cursor, ids)

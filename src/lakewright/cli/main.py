@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from lakewright.cli import build, contract, look, upkeep
+from lakewright.cli import build, contract, lifecycle, look, upkeep
 from lakewright.errors import LakewrightError, ProjectError
 
 __all__ = ["app", "main"]
@@ -45,6 +45,7 @@ build.register(app)
 look.register(app)
 upkeep.register(app)
 contract.register(app)
+lifecycle.register(app)
 
 
 def main() -> None:

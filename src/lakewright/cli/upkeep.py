@@ -10,6 +10,7 @@ import typer
 
 from lakewright.cli.options import AsJson, ProjectFolder, TargetName
 from lakewright.cli.output import emit_json, note, print_table, print_text, short_time, size
+from lakewright.errors import UsageError
 
 __all__ = ["register"]
 
@@ -93,10 +94,13 @@ def cache(
 
 
 def restore(
-    to: Annotated[str, typer.Option("--to", help="A snapshot number or a time.")],
     dataset: Annotated[
         list[str] | None, typer.Argument(help="Datasets; the whole lake when left out.")
     ] = None,
+    to: Annotated[str | None, typer.Option("--to", help="A snapshot number or a time.")] = None,
+    from_archive: Annotated[
+        bool, typer.Option("--from-archive", help="Bring the rows of one dataset's archives back.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     project: ProjectFolder = Path(),
     target: TargetName = None,
@@ -106,6 +110,12 @@ def restore(
     from lakewright.app.platform import Platform
     from lakewright.app.upkeep import restore as verb
 
+    if (to is None) != from_archive:
+        raise UsageError("LW904", "say what to go back to: --to SNAPSHOT, or --from-archive")
+    if from_archive:
+        _from_archive(dataset or [], project, target, as_json)
+        return
+    assert to is not None
     if not yes and sys.stdin.isatty():
         what = ", ".join(dataset) if dataset else "the whole lake"
         typer.confirm(f"Put {what} back to {to}?", abort=True, err=True)
@@ -116,6 +126,20 @@ def restore(
         return
     for one in done:
         print_text(f"{one.dataset}: {one.rows:,} rows, as of snapshot {one.version}")
+
+
+def _from_archive(datasets: list[str], project: Path, target: str | None, as_json: bool) -> None:
+    from lakewright.app.lifecycle import restore_archive
+    from lakewright.app.platform import Platform
+
+    if len(datasets) != 1:
+        raise UsageError("LW904", "name the one dataset whose archives are to come back")
+    with Platform.open(project, target) as platform:
+        brought = restore_archive(platform, datasets[0])
+    if as_json:
+        emit_json(brought)
+    else:
+        print_text(f"{brought.dataset}: {brought.rows:,} rows from {brought.archives:,} archives")
 
 
 def compact(

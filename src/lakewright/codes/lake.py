@@ -97,4 +97,19 @@ CODES: dict[str, Code] = {
         "`partition_by` or `sort_by` names a column that the table does not have, or is no column.",
         "name columns of the dataset; `sort_by` takes a column, optionally with asc or desc",
     ),
+    "LW420": Code(
+        "a hold is in the way, or there is none",
+        "A legal hold keeps data from being expired, archived or forgotten; or a hold was named that is not on.",
+        "`lakewright hold list` shows them; release one with `lakewright hold release NUMBER`",
+    ),
+    "LW421": Code(
+        "dataset changed while it was archived",
+        "Rows came or went between the copy to the archive and its end, so nothing was deleted.",
+        "run `lakewright lifecycle` again",
+    ),
+    "LW422": Code(
+        "archive cannot be used",
+        "A file of an archive is gone or is not what was archived, or the table has lost a column that it has.",
+        "put the file back from a copy, or add the column to the dataset",
+    ),
 }

@@ -16,7 +16,7 @@ from typing import IO, Any, BinaryIO, cast
 from lakewright.errors import LakewrightError
 from lakewright.spec.project import S3, Lake
 
-__all__ = ["LocalStore", "RawStore", "S3Store", "Stored", "filesystem", "open_raw", "split_s3"]
+__all__ = ["LocalStore", "RawStore", "S3Store", "Stored", "filesystem", "open_raw", "s3_client", "split_s3"]
 
 Resolve = Callable[[str], str]
 
@@ -51,6 +51,10 @@ class RawStore(ABC):
 
             return self._write(io.BytesIO(source), path)
         return self._write(source, path)
+
+    def put_as(self, source: Path, path: str, storage_class: str) -> None:
+        """Store *source* as *path* in a cheaper class of storage, such as ``STANDARD_IA``; LW417 where there is none."""
+        raise LakewrightError("LW417", f"a folder has no storage class {storage_class!r}; an S3 lake has")
 
     def uri(self, path: str) -> str:
         """Return the address under which DuckDB reads *path*."""
@@ -162,6 +166,13 @@ class S3Store(RawStore):
         self._bucket, self._prefix = split_s3(address)
         self.root = f"s3://{self._bucket}" + (f"/{self._prefix}" if self._prefix else "")
         self._fs = filesystem(settings, resolve)
+        self._settings, self._resolve = settings, resolve
+
+    def put_as(self, source: Path, path: str, storage_class: str) -> None:
+        """See :meth:`RawStore.put_as`; boto3 uploads, for Arrow cannot name a class."""
+        client = s3_client(self._settings, self._resolve)
+        key = "/".join(part for part in (self._prefix, path) if part)
+        client.upload_file(str(source), self._bucket, key, ExtraArgs={"StorageClass": storage_class})
 
     def _key(self, path: str) -> str:
         return "/".join(part for part in (self._bucket, self._prefix, path) if part)
@@ -205,16 +216,41 @@ class S3Store(RawStore):
         return Path(tempfile.mkdtemp(prefix="lakewright-"))
 
 
-def open_raw(lake: Lake, root: Path, resolve: Resolve) -> RawStore:
+def open_raw(lake: Lake, root: Path, resolve: Resolve, folder: str = "raw") -> RawStore:
     """Return the store of raw files of a project's *lake*; *root* is the project's folder.
 
-    Raw files lie under ``raw/`` of the lake's path. *resolve* gives the values of secrets.
+    Raw files lie under ``raw/`` of the lake's path, another *folder* beside it. *resolve* gives the values
+    of secrets.
     """
     if lake.path.startswith("s3://"):
-        return S3Store(f"{lake.path.rstrip('/')}/raw", lake.s3 or S3(), resolve)
+        return S3Store(f"{lake.path.rstrip('/')}/{folder}", lake.s3 or S3(), resolve)
     if "://" in lake.path:
         raise LakewrightError("LW417", f"lake.path {lake.path!r} is neither a folder nor s3://bucket/prefix")
-    return LocalStore(root / lake.path / "raw")
+    return LocalStore(root / lake.path / folder)
+
+
+def s3_client(settings: S3, resolve: Resolve) -> Any:
+    """Return a boto3 client for *settings*; LW417 with what to install when boto3 is missing."""
+    try:
+        import boto3  # type: ignore[import-untyped]
+        from botocore.config import Config  # type: ignore[import-untyped]
+    except ImportError:
+        raise LakewrightError(
+            "LW417",
+            "a storage class needs boto3, which is not installed",
+            remedy="pip install 'lakewright[aws]'",
+        ) from None
+    options: dict[str, Any] = {"region_name": resolve(settings.region)}
+    if settings.endpoint:
+        endpoint = resolve(settings.endpoint)
+        scheme = "https" if settings.use_ssl else "http"
+        options["endpoint_url"] = endpoint if "://" in endpoint else f"{scheme}://{endpoint}"
+        style = "path" if settings.url_style == "path" else "virtual"
+        options["config"] = Config(s3={"addressing_style": style})
+    if settings.key_id is not None:
+        options["aws_access_key_id"] = resolve(settings.key_id)
+        options["aws_secret_access_key"] = resolve(settings.secret or "")
+    return boto3.client("s3", **options)
 
 
 def filesystem(settings: S3, resolve: Resolve) -> Any:

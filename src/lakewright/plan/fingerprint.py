@@ -58,6 +58,8 @@ def _without_words(file: DatasetFile, on_violation: Severity) -> DatasetFile:
         priority=0,
         pool=None,
         retention=None,
+        archive=None,
+        age_by=None,
     )
 
 

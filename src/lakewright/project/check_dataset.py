@@ -266,6 +266,8 @@ def _settings(file: DatasetFile) -> Iterator[tuple[str, tuple[Key, ...]]]:
         yield write.scd2.changed_at, ("write", "scd2", "changed_at")
     for name in write.scd2.track:
         yield name, ("write", "scd2", "track", name)
+    if file.age_by and file.write.mode != "scd2":
+        yield file.age_by, ("age_by",)
     for index, one in enumerate(file.expect):
         for name in named_columns(one):
             yield name, ("expect", index, one.name, name)

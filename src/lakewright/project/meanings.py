@@ -87,6 +87,8 @@ _MEANINGS: dict[type, dict[str, str]] = {
     Zone: {
         "purpose": "What the zone is for.",
         "retention": "How long data stays: `90d`, `1y`, `forever`.",
+        "archive": "Whether `lakewright lifecycle` moves older rows to the archive before it deletes them.",
+        "storage_class": "S3 storage class of archives, such as `STANDARD_IA`; their bucket's default without it.",
         "format": "How its data is kept, for people.",
         "readers": "Roles that may read it.",
     },
@@ -199,6 +201,8 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "priority": "Of the datasets that are ready, the highest goes first.",
         "pool": "The pool of `engine.pools` that it is built in.",
         "retention": "How long its data stays: `90d`, `1y`, `forever`.",
+        "archive": "Whether older rows go to the archive before they are deleted; as its zone says without it.",
+        "age_by": "Date or time column that tells the age of a row; the first date it is partitioned by without it.",
         "dimension": "Makes it a dimension of a star schema: members with a surrogate key.",
         "fact": "Makes it a fact of a star schema: rows that refer to members of dimensions.",
     },

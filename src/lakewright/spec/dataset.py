@@ -121,6 +121,8 @@ class DatasetFile(Spec, frozen=True, kw_only=True):
     priority: int = 0
     pool: str | None = None
     retention: str | None = None
+    archive: bool | None = None
+    age_by: str | None = None
     dimension: Dimension | None = None
     fact: Fact | None = None
 

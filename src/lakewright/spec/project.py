@@ -65,10 +65,15 @@ class Engine(Spec, frozen=True, kw_only=True):
 
 
 class Zone(Spec, frozen=True, kw_only=True):
-    """What a zone is for and how long its data stays (``90d``, ``1y``, ``forever``)."""
+    """What a zone is for and how long its data stays (``90d``, ``1y``, ``forever``).
+
+    Older rows go to the archive first, unless ``archive`` is false; on S3 as ``storage_class``.
+    """
 
     purpose: str = ""
     retention: str | None = None
+    archive: bool = True
+    storage_class: str | None = None
     format: str | None = None
     readers: tuple[str, ...] = ()
 
