@@ -242,7 +242,7 @@ def test_a_cheaper_class_of_storage(tmp_path: Path, request: pytest.FixtureReque
 
 
 @pytest.mark.slow
-def test_killed_at_every_write_the_end_is_the_same(local: Folder, tmp_path: Path) -> None:
+def test_killed_at_every_kind_of_write_the_end_is_the_same(local: Folder, tmp_path: Path) -> None:
     days: list[date | str] = [OLD - timedelta(days=n % 900) for n in range(300)]
     make(local, [*days, YOUNG])
     with lakewright.open(local.root) as lw:
@@ -252,7 +252,8 @@ def test_killed_at_every_write_the_end_is_the_same(local: Folder, tmp_path: Path
     assert start(local.root, "lifecycle", prepare=(watch, Moment(0, count=str(count)))).wait() == 0
     moments = count.read_text().splitlines()
     assert {"before end of the commit", "after commit", "after file", "before state"} <= set(moments)
-    for number in range(1, len(moments) + 1):
+    last = {name: number for number, name in enumerate(moments, 1)}
+    for number in last.values():
         with lakewright.open(local.root) as lw:
             lw.restore_archive("sales")
             assert lw.sql("select * from processed.sales order by id").fetchall() == expected, moments[

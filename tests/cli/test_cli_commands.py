@@ -43,6 +43,9 @@ JSON_CALLS = [
     ("explain", "lw101"),
     ("contract", "export", "curated.daily"),
     ("contract", "export", "raw.orders"),
+    ("lifecycle", "--dry-run"),
+    ("archives",),
+    ("hold", "list"),
 ]
 
 

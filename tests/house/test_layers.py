@@ -80,6 +80,7 @@ def test_both_locks_agree() -> None:
 DISTRIBUTIONS = {
     "yaml": "pyyaml",
     "python_calamine": "python-calamine",
+    "botocore": "boto3",
     "adbc_driver_postgresql": "adbc-driver-postgresql",
     "adbc_driver_manager": "adbc-driver-postgresql",
 }

@@ -173,24 +173,25 @@ def restore(lake: Lake, cursor: duckdb.DuckDBPyConnection, found: Sequence[Archi
     """
     staging = store.staging()
     try:
-        files = [file for one in found for file in _fetch(one, store, staging)]
+        readers = [_reader(_fetch(one, store, staging)) for one in found]
         dataset = found[0].dataset
         columns = lake.columns(cursor, dataset) or {}
-        listed = exp.Array(expressions=[literal(str(file)) for file in files])
-        reader = f"read_parquet({listed.sql('duckdb')}, union_by_name => true, hive_partitioning => false)"
-        have = [str(row[0]) for row in cursor.execute(f"DESCRIBE FROM {reader}").fetchall()]
-        lost = [name for name in have if name.lower() not in {one.lower() for one in columns}]
+        have = {
+            str(row[0]).lower(): str(row[0])
+            for reader in readers
+            for row in cursor.execute(f"DESCRIBE FROM {reader}").fetchall()
+        }
+        lost = [name for low, name in have.items() if low not in {one.lower() for one in columns}]
         if lost:
             raise RunError("LW422", f"{dataset} has no column {', '.join(lost)}, which the archive has")
-        names = [name for name in columns if name.lower() in {one.lower() for one in have}]
-        picked = ", ".join(identifier(name).sql("duckdb") for name in names)
+        picked = ", ".join(identifier(name).sql("duckdb") for name in columns if name.lower() in have)
         target = table(dataset, CATALOG).sql("duckdb")
 
         def work() -> int:
             # row by row what is missing: a dataset may have been put back to an earlier version meanwhile
             done = cursor.execute(
                 f"INSERT INTO {target} ({picked}) "  # noqa: S608 - quoted names and literals of the tree
-                f"SELECT {picked} FROM {reader} EXCEPT ALL SELECT {picked} FROM {target}"
+                f"SELECT {picked} FROM ({_together(readers, picked)}) EXCEPT ALL SELECT {picked} FROM {target}"
             ).fetchone()
             return int(done[0]) if done else 0
 
@@ -198,6 +199,27 @@ def restore(lake: Lake, cursor: duckdb.DuckDBPyConnection, found: Sequence[Archi
         return lake.commit(cursor, work, message=message, info={"archives": [one.id for one in found]})
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _reader(files: Sequence[Path]) -> str:
+    listed = exp.Array(expressions=[literal(str(file)) for file in files])
+    return f"read_parquet({listed.sql('duckdb')}, union_by_name => true, hive_partitioning => false)"
+
+
+def _together(readers: Sequence[str], picked: str) -> str:
+    """Return the query of the rows of several archives, those that are in more than one of them once.
+
+    Rows that came back and were archived again are in two. A row counts as often as in the archive that
+    has it most often.
+    """
+    if len(readers) == 1:
+        return f"SELECT {picked} FROM {readers[0]}"  # noqa: S608 - quoted names and literals of the tree
+    parts = " UNION ALL BY NAME ".join(
+        f"SELECT *, {number} AS _archive FROM {reader}"  # noqa: S608 - as above
+        for number, reader in enumerate(readers)
+    )
+    counted = f"SELECT {picked}, count(*) AS _copies FROM ({parts}) GROUP BY {picked}, _archive"  # noqa: S608
+    return f"SELECT {picked}, unnest(range(max(_copies))) AS _copy FROM ({counted}) GROUP BY {picked}"  # noqa: S608
 
 
 # --- files ---------------------------------------------------------------------------------------
