@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakewright.project.meanings_expectations import EXPECTATIONS
+from lakewright.project.meanings_expectations import EXPECTATION_MEANINGS, SEVERITY
 from lakewright.project.rules import CastTo
 from lakewright.spec.databases import DatabaseDataset, DatabaseSource
 from lakewright.spec.dataset import Column, DatasetFile, Incremental, Retry, Scd2, Write
@@ -45,7 +45,6 @@ __all__ = ["meaning"]
 _DESCRIPTION = "What it is, for people; shown in the catalog."
 _OWNER = "Who answers for it: a team or a person."
 _TAGS = "Words to select and search by."
-_SEVERITY = "What breaking it means, instead of `on_violation`."
 
 _MEANINGS: dict[type, dict[str, str]] = {
     ProjectFile: {
@@ -219,7 +218,7 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "min_length": "Fewest characters.",
         "max_length": "Most characters.",
         "format": "How a date that arrives as text is written, such as `%d/%m/%Y`.",
-        "severity": _SEVERITY,
+        "severity": SEVERITY,
         "pii": "What personal data it holds, such as `email`.",
         "classification": "How confidential it is.",
         "tags": _TAGS,
@@ -303,7 +302,7 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "quarantined": "Rows that must be refused.",
         "ordered": "Whether the order of rows counts.",
     },
-    **EXPECTATIONS,
+    **EXPECTATION_MEANINGS,
     Rename: {"columns": "Old name → new name."},
     Select: {"columns": "Columns to keep, in this order."},
     Drop: {"columns": "Columns to leave out."},

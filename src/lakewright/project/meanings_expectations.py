@@ -1,4 +1,4 @@
-"""One sentence for every key of an expectation."""
+"""One sentence for every key of the expectations; see :mod:`lakewright.project.meanings`."""
 
 from __future__ import annotations
 
@@ -27,18 +27,17 @@ from lakewright.spec.expectations import (
     Values,
 )
 
-__all__ = ["EXPECTATIONS"]
+__all__ = ["EXPECTATION_MEANINGS", "SEVERITY"]
 
 _WHERE = "SQL condition: only rows for which it is true are judged."
 _IGNORE = "Which rows with nulls are left out: those where `all` values are null, those where `any` is, or none (`never`)."
 _MOSTLY = "Share that must be good, from 0 to 1; the dataset is judged, not the row."
 _AT_MOST = "Bad rows that are allowed; the dataset is judged, not the row."
-_SEVERITY = "What breaking it means, instead of `on_violation`."
+SEVERITY = "What breaking it means, instead of `on_violation`."
 
-#: Sentences by Struct and key.
-EXPECTATIONS: dict[type, dict[str, str]] = {
+EXPECTATION_MEANINGS: dict[type, dict[str, str]] = {
     Expectation: {
-        "severity": _SEVERITY,
+        "severity": SEVERITY,
         "label": "Name of the check in reports.",
     },
     RowCount: {"min": "Fewest rows.", "max": "Most rows.", "where": _WHERE},
