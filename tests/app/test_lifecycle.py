@@ -17,6 +17,7 @@ import lakewright
 from lakewright.app import lifecycle as verbs
 from lakewright.app.platform import Platform
 from lakewright.errors import LakewrightError
+from lakewright.lake import archive
 
 TODAY = datetime.now(UTC).date()
 OLD, YOUNG = TODAY - timedelta(days=400), TODAY - timedelta(days=10)
@@ -145,6 +146,21 @@ def test_a_failed_verification_deletes_nothing(local: Folder, monkeypatch: pytes
         assert lw.lifecycle()[0].rows == 1
     # what the failed call had written is gone
     assert len(list((local.root / "lake" / "archive").rglob("manifest.json"))) == 1
+
+
+def test_a_copy_with_other_values_deletes_nothing(local: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(local, [OLD, YOUNG])
+    with lakewright.open(local.root) as lw:
+        lw.run().raise_for_status()
+        real = archive._reader
+
+        def other(files: Any) -> str:
+            return f"(SELECT * REPLACE (amount + 1 AS amount) FROM {real(files)})"
+
+        monkeypatch.setattr(archive, "_reader", other)
+        with pytest.raises(LakewrightError, match=r"LW422 .*does not hold the values"):
+            lw.lifecycle()
+        assert ids(lw) == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -114,8 +114,9 @@ def expire(
 ) -> Archive | None:
     """Delete the rows of *old*, after they are in an archive of *store* that was read again; None without rows.
 
-    What a killed call left behind is removed first. Without a *store* they are deleted only. Nothing else may write to the dataset meanwhile: what
-    came in between is noticed and nothing is deleted then (RunError LW421).
+    What a killed call left behind is removed first. Without a *store* they are deleted only. Rows that come
+    or go meanwhile are noticed, as is a value that the files do not hold as the table does: nothing is
+    deleted then (RunError LW421, LW422).
     """
     if store is not None:
         _remove_leftovers(lake, cursor, old.dataset, state, store)
@@ -127,7 +128,7 @@ def expire(
     if store is not None:
         with state.begin(_begun) as connection:
             connection.execute(_begun.insert().values(path=path, dataset=old.dataset, at=datetime.now(UTC)))
-        _write(lake, cursor, old, store, path, rows, storage_class)
+        _write(lake, cursor, old, store, path, (rows, checksum), storage_class)
     kind = "archived" if store is not None else "expired"
     made = Archive(id, old.dataset, kind, path, rows, first, last, datetime.now(UTC))
     lake.prepare_table(cursor, ARCHIVES, _COLUMNS)
@@ -231,10 +232,13 @@ def _write(
     old: Old,
     store: RawStore,
     path: str,
-    rows: int,
+    expected: tuple[int, str],
     storage_class: str,
 ) -> None:
-    """Write the files and then the manifest, and read them again from where they are."""
+    """Write the files and then the manifest, and read them again from where they are.
+
+    *expected* are the rows and the checksum of their values, which the files must have too.
+    """
     columns = lake.columns(cursor, old.dataset) or {}
     staging = store.staging()
     try:
@@ -258,14 +262,11 @@ def _write(
                 digest = _sha256(stream)
             files.append({"name": file.name, "rows": count, "bytes": file.stat().st_size, "sha256": digest})
             _put(store, file, f"{path}/{file.name}", storage_class)
-        if sum(one["rows"] for one in files) != rows:  # type: ignore[misc]
-            raise RunError(
-                "LW421", f"{old.dataset} changed while its old rows were archived; nothing was deleted"
-            )
+        _compare(cursor, old.dataset, staging, columns, expected)
         manifest = {
             "format": _FORMAT,
             "dataset": old.dataset,
-            "rows": rows,
+            "rows": expected[0],
             "columns": columns,
             "condition": old.condition.sql("duckdb"),
             "made": datetime.now(UTC).isoformat(),
@@ -275,6 +276,27 @@ def _write(
         _verify(store, path)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _compare(
+    cursor: duckdb.DuckDBPyConnection,
+    dataset: str,
+    folder: Path,
+    columns: Mapping[str, str],
+    expected: tuple[int, str],
+) -> None:
+    """Refuse files whose values are not the table's: Parquet has no form for every type."""
+    # the types as DuckDB itself spells them, those of extensions too
+    values = ", ".join(f"CAST({identifier(name).sql('duckdb')} AS {kind})" for name, kind in columns.items())
+    total = f"CAST(SUM(CAST(HASH({values}) AS HUGEINT)) AS VARCHAR)"
+    reader = _reader(sorted(folder.glob("*.parquet")))
+    rows, checksum = cursor.execute(f"SELECT count(*), {total} FROM {reader}").fetchone() or (0, None)  # noqa: S608
+    if int(rows) != expected[0]:
+        raise RunError("LW421", f"{dataset} changed while its old rows were archived; nothing was deleted")
+    if str(checksum) != expected[1]:
+        raise RunError(
+            "LW422", f"Parquet does not hold the values of {dataset} as they are; nothing was deleted"
+        )
 
 
 def _verify(store: RawStore, path: str) -> list[Mapping[str, object]]:
