@@ -25,6 +25,7 @@ MODULES = [
     "lakewright.app.platform",
     "lakewright.app.run",
     "lakewright.lake.raw",
+    "lakewright.sources.rest.asking",
     "lakewright.quality.report",
     "pyarrow.parquet",
     "pyarrow.compute",

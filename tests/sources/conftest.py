@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from raw_zone import Zone
+from rest_zone import Rest
 
+from http_api import serve
 from lakewright.engine.session import Session
 from lakewright.lake.raw import LocalStore
 from lakewright.spec.project import Engine
@@ -22,3 +24,9 @@ def zone(tmp_path: Path) -> Iterator[Zone]:
         state = State("sqlite:.lakewright/state.db", tmp_path)
         yield Zone(tmp_path, LocalStore(tmp_path / "lake" / "raw"), state, session.cursor(), landing)
         state.close()
+
+
+@pytest.fixture
+def rest(zone: Zone) -> Iterator[Rest]:
+    with serve() as api:
+        yield Rest(zone, api)

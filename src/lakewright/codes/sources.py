@@ -67,4 +67,51 @@ CODES: dict[str, Code] = {
         "What a kind of database is read with is not part of every installation.",
         "pip install 'lakewright[postgres]', or 'lakewright[mysql]'",
     ),
+    "LW230": Code(
+        "no answer from the API",
+        "A request got no answer: the host is not known or refuses, its certificate is not accepted, it was too slow, "
+        "or the answer broke off.",
+        "check `base_url` and the network, then run again: nothing was taken",
+    ),
+    "LW231": Code(
+        "refused by the API",
+        "The API refuses who asks: the answer was 401 or 403, or there was no access token.",
+        "correct `auth` and the secrets that it names",
+    ),
+    "LW232": Code(
+        "a failure of the API",
+        "The API answered with a status that is a failure.",
+        "correct the request, or say in `on_status` what the status means: `empty`, `skip` or `fail`",
+    ),
+    "LW233": Code(
+        "too many requests",
+        "The API limits how often it is asked, and went on refusing for longer than `retries` and `max_wait` allow.",
+        "set `rate_limit`, or raise `retries` and `max_wait`",
+    ),
+    "LW234": Code(
+        "paging does not end",
+        "The same page came twice, there are more pages than `max_pages`, or an answer does not tell the next page.",
+        "correct `paginator`",
+    ),
+    "LW235": Code(
+        "answer too large",
+        "An answer is longer than `max_body` bytes.",
+        "ask for smaller pages, or raise `max_body`",
+    ),
+    "LW236": Code(
+        "led to another host",
+        "A redirect, or the address of the next page, leads to a host that is not the source's; "
+        "what proves who asks must not go there.",
+        "correct `base_url` if the other host is the right one",
+    ),
+    "LW237": Code(
+        "no position",
+        "The cursor of an incremental dataset is missing or holds what cannot be compared.",
+        "correct `incremental.cursor`: the path of a number, date or time in each record",
+    ),
+    "LW238": Code(
+        "no request for the parent's rows",
+        "The parent of a dataset has no such column, or a value of it would replace one of the record.",
+        "correct `parent`",
+    ),
 }

@@ -16,6 +16,7 @@ from lakewright.project.locate import Key, Locations, locations
 from lakewright.spec.dataset import Dataset
 from lakewright.spec.expectations import Condition, References, Statistic
 from lakewright.spec.project import Project
+from lakewright.spec.rest import RestSource
 from lakewright.sql.checks import check_dependencies
 
 __all__ = ["CACHE_FILE", "Graph", "Node", "check_graph"]
@@ -165,7 +166,7 @@ class _Reader:
         self.known = list(dict.fromkeys([*ids, *(f"quarantine.{id.replace('.', '_', 1)}" for id in ids)]))
 
     def nodes(self) -> dict[str, Node]:
-        nodes = {id: Node(id, "raw") for id in self.project.raw}
+        nodes = {id: Node(id, "raw", depends=self._parent(id)) for id in self.project.raw}
         for id, dataset in self.project.datasets.items():
             reads = self._reads(dataset)
             depends = self._resolve(dataset, [(one, ("depends_on", one)) for one in dataset.file.depends_on])
@@ -190,6 +191,14 @@ class _Reader:
             nodes[id] = Node(id, "warehouse", reads=known)
         self.problems += [self._circle(cycle) for cycle in _cycles(nodes)]
         return nodes
+
+    def _parent(self, id: str) -> tuple[str, ...]:
+        """The raw dataset whose rows the requests for another one are made from."""
+        source = self.project.sources[self.project.raw[id]]
+        if not isinstance(source, RestSource):
+            return ()
+        parent = source.datasets[id.partition(".")[2]].parent
+        return (f"raw.{parent.dataset}",) if parent is not None and parent.dataset in source.datasets else ()
 
     def _reads(self, dataset: Dataset) -> tuple[str, ...]:
         path = dataset.sql_path or dataset.path

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lakewright.errors import Problem, Where, nearest
 from lakewright.project import check_dataset, check_source
+from lakewright.project.check_rest import rest_problems
 from lakewright.project.check_star import star_problems
 from lakewright.project.check_warehouse import warehouse_problems
 from lakewright.project.locate import Key, Locations, locations
@@ -18,6 +19,7 @@ from lakewright.project.targets import PROJECT_FILE
 from lakewright.spec.dataset import Dataset
 from lakewright.spec.expectations import References
 from lakewright.spec.project import Lake, Project
+from lakewright.spec.rest import RestSource
 
 if TYPE_CHECKING:
     from lakewright.project.loader import Loaded
@@ -90,6 +92,9 @@ class _Checker:
                     self.note("LW123", f"raw.{name} is defined in {first} already", path, ("datasets", name))
                 for message, keys in check_source.problems(dataset):
                     self.note("LW127", message, path, ("datasets", name, *keys))
+            if isinstance(spec, RestSource):
+                for message, keys in rest_problems(spec):
+                    self.note("LW127", message, path, keys)
 
     # --- datasets
 

@@ -50,6 +50,7 @@ from lakewright.spec.project import (
     UnitTest,
     Zone,
 )
+from lakewright.spec.rest import Auth, Paginator, Parent, RateLimit, RestDataset, RestIncremental, RestSource
 from lakewright.spec.sources import FileDataset, FileSource, ReadOptions
 from lakewright.spec.star import DateDimension, Dimension, Fact, Lookup
 from lakewright.spec.steps import Aggregate, Cast, PythonStep
@@ -210,6 +211,14 @@ def _warehouse(text: str) -> str:
     return "duckdb:<file>, postgresql://… or mysql://…"
 
 
+def _base_url(text: str) -> str:
+    return "" if re.match(r"https?://[^/\s]", text) else "an address such as https://api.example.com/v1"
+
+
+def _status(text: str) -> str:
+    return "" if re.fullmatch(r"[2-5]\d\d", text) else "a status such as 404"
+
+
 def _encoding(text: str) -> str:
     try:
         codecs.lookup(text)
@@ -347,6 +356,19 @@ TEXT_RULES: dict[Field, TextRule] = {
     (DatabaseDataset, "query"): _filled,
     (DatabaseDataset, "where"): _filled,
     (DatabaseDataset, "lookback"): _lookback,
+    (RestSource, "base_url"): _base_url,
+    (RestSource, "timeout"): _duration,
+    (RestSource, "retry_wait"): _duration,
+    (RestSource, "max_wait"): _duration,
+    (RateLimit, "per"): _duration,
+    (Auth, "token_url"): _base_url,
+    (RestIncremental, "cursor"): _filled,
+    (RestIncremental, "param"): _filled,
+    (RestIncremental, "lookback"): _lookback,
+    (RestDataset, "records"): _records,
+    (Paginator, "total"): _records,
+    (Paginator, "more"): _records,
+    (Paginator, "next"): _records,
     (ReadOptions, "encoding"): _encoding,
     (ReadOptions, "delimiter"): _delimiter,
     (ReadOptions, "quote"): _one_character,
@@ -370,6 +392,10 @@ TEXT_RULES: dict[Field, TextRule] = {
 KEY_RULES: dict[Field, TextRule] = {
     (FileSource, "datasets"): name_problem,
     (DatabaseSource, "datasets"): name_problem,
+    (RestSource, "datasets"): name_problem,
+    (RestSource, "on_status"): _status,
+    (RestDataset, "on_status"): _status,
+    (Parent, "include"): _column,
     (DatasetFile, "columns"): _column,
     (ProjectFile, "zones"): _zone,
     (Engine, "pools"): name_problem,
@@ -413,6 +439,11 @@ RANGES: dict[Field, tuple[float, float | None]] = {
     (ReadOptions, "skip"): (0, None),
     (DatabaseDataset, "slices"): (1, 64),
     (DateDimension, "fiscal_year_starts"): (1, 12),
+    (Paginator, "limit"): (1, None),
+    (Paginator, "max_pages"): (1, None),
+    (RateLimit, "requests"): (1, None),
+    (RestSource, "retries"): (0, 100),
+    (RestSource, "max_body"): (1, None),
 }
 
 #: The same as a text rule, for the JSON Schema: what editors can check.
@@ -449,7 +480,18 @@ HIDDEN: frozenset[Field] = frozenset({(UnitTest, "path"), (Dataset, "path")})
 LITERAL_ROWS: frozenset[type] = frozenset({UnitTest})
 
 #: Fields that hold nothing but a secret: a reference is required, and kept until the moment of use.
-SECRET: frozenset[Field] = frozenset({(S3, "secret"), (S3, "key_id"), (Lake, "token"), (Lineage, "api_key")})
+SECRET: frozenset[Field] = frozenset(
+    {
+        (S3, "secret"),
+        (S3, "key_id"),
+        (Lake, "token"),
+        (Lineage, "api_key"),
+        (Auth, "password"),
+        (Auth, "token"),
+        (Auth, "key"),
+        (Auth, "client_secret"),
+    }
+)
 
 #: Fields that may hold a secret among other text: ``${secret:…}`` is kept, a literal password refused.
 SECRET_INSIDE: frozenset[Field] = frozenset(
@@ -463,5 +505,15 @@ SECRET_INSIDE: frozenset[Field] = frozenset(
         (QueryCache, "store"),
         (DatabaseSource, "connection"),
         (Warehouse, "connection"),
+        (RestSource, "base_url"),
+        (RestSource, "headers"),
+        (RestSource, "params"),
+        (RestDataset, "path"),
+        (RestDataset, "headers"),
+        (RestDataset, "params"),
+        (Auth, "username"),
+        (Auth, "client_id"),
+        (Auth, "token_url"),
+        (Auth, "token_params"),
     }
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,7 @@ def look(services: Services, id: str) -> Found:
         return ask.look(_asked(services, id), cursor)
 
 
-def _asked(services: Services, id: str) -> ask.Asked:
+def _asked(services: Services, id: str, check: Callable[[], None] = lambda: None) -> ask.Asked:
     project = services.project
     return ask.Asked(
         project.raw[id],
@@ -78,6 +79,7 @@ def _asked(services: Services, id: str) -> ask.Asked:
         state=services.state,
         s3=project.file.lake.s3,
         resolve=services.resolve,
+        check=check,
     )
 
 
@@ -91,7 +93,7 @@ def ingest(services: Services, id: str, context: TaskContext) -> Ingested:
     name = id.partition(".")[2]
     cursor = services.session.cursor()
     try:
-        asked = _asked(services, id)
+        asked = _asked(services, id, context.check)
         with context.on_cancel(cursor.interrupt), context.on_cancel(asked.interrupts):
             taken = ask.take(asked, cursor, context.run)
             with services.turn(context), context.committing():

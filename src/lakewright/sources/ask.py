@@ -17,8 +17,10 @@ from lakewright.sources.files import Taken, pending
 from lakewright.sources.files import take as take_files
 from lakewright.sources.frame import PREFIX
 from lakewright.sources.manifest import current_files
+from lakewright.sources.rest.take import take_rest
 from lakewright.spec.databases import DatabaseSource
 from lakewright.spec.project import S3
+from lakewright.spec.rest import RestSource
 from lakewright.spec.sources import FileSource, Source
 from lakewright.state import State
 
@@ -29,8 +31,8 @@ __all__ = ["Asked", "look", "take"]
 class Asked:
     """One raw dataset of a source and what it takes to read it.
 
-    ``root`` is the project's folder, ``resolve`` turns a ``${secret:…}`` reference into its value.
-    ``interrupts`` stops the reading, called from another thread.
+    ``root`` is the project's folder, ``resolve`` turns a ``${secret:…}`` reference into its value. ``interrupts``
+    stops the reading, called from another thread; ``check`` raises when it is to stop.
     """
 
     source_name: str
@@ -42,6 +44,7 @@ class Asked:
     s3: S3 | None = None
     resolve: Callable[[str], str] = str
     interrupts: Interrupts = field(default_factory=Interrupts)
+    check: Callable[[], None] = lambda: None
 
     @property
     def id(self) -> str:
@@ -56,6 +59,8 @@ def look(asked: Asked, cursor: duckdb.DuckDBPyConnection) -> Found:
             return _look_at_files(asked, source)
         case DatabaseSource() as source:
             return database.look(_load(asked, source, cursor, ""))
+        case RestSource():
+            return Found(reason="ask the API")
 
 
 def take(asked: Asked, cursor: duckdb.DuckDBPyConnection, run_id: str) -> Taken:
@@ -76,6 +81,19 @@ def take(asked: Asked, cursor: duckdb.DuckDBPyConnection, run_id: str) -> Taken:
             )
         case DatabaseSource() as source:
             return database.take(_load(asked, source, cursor, run_id))
+        case RestSource() as source:
+            return take_rest(
+                asked.source_name,
+                asked.name,
+                source,
+                root=asked.root,
+                store=asked.store,
+                state=asked.state,
+                cursor=cursor,
+                run_id=run_id,
+                resolve=asked.resolve,
+                check=asked.check,
+            )
 
 
 def _load(

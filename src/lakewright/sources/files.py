@@ -29,7 +29,7 @@ from lakewright.state import State, now
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Taken", "discover", "manifest_entry", "pending", "rejects_of", "staging", "take"]
+__all__ = ["Taken", "discover", "keep_rejects", "manifest_entry", "pending", "rejects_of", "staging", "take"]
 
 #: Endings of readable copies, by format; ``~`` keeps them apart from names that sources give.
 _READABLE = {"csv": "~.csv", "ndjson": "~.ndjson", "parquet": "~.parquet", "avro": "~.avro"}
@@ -180,7 +180,7 @@ def take(
         in_threads(threads, lambda pair: _publish(work, *pair), list(zip(inspected, files, strict=True)))
         table = reject_table(rejects)
         if files and rejects:
-            _keep_rejects(work, table)
+            keep_rejects(work.store, work.source, work.name, work.batch, table)
         record(
             state,
             files,
@@ -377,14 +377,15 @@ def _refuse_unreadable(work: _Work, inspected: Sequence[Inspected]) -> None:
         )
 
 
-def _keep_rejects(work: _Work, table: pa.Table) -> None:
+def keep_rejects(store: RawStore, source: str, name: str, batch: int, table: pa.Table) -> None:
+    """Keep the rejects of a batch in raw beside its files, where :func:`rejects_of` finds them."""
     import io
 
     import pyarrow.parquet as pq
 
     out = io.BytesIO()
     pq.write_table(table, out, compression="zstd")
-    work.store.put(out.getvalue(), _rejects_path(work.source, work.name, work.batch))
+    store.put(out.getvalue(), _rejects_path(source, name, batch))
 
 
 def _rejects_path(source: str, name: str, batch: int) -> str:

@@ -12,6 +12,7 @@ import duckdb
 import msgspec
 from sqlglot import exp
 
+from lakewright.errors import nearest
 from lakewright.sources.csv_repair import cut_lines
 from lakewright.sources.dialect import clean_names
 from lakewright.sources.manifest import Field
@@ -22,7 +23,7 @@ from lakewright.sources.types import text_times
 from lakewright.spec.sources import ReadOptions
 from lakewright.sql.names import column, literal
 
-__all__ = ["inspect_json", "typed", "value_of"]
+__all__ = ["follow", "inspect_json", "lines_of", "path_steps", "syntax_problem", "typed", "value_of"]
 
 _raw = msgspec.json.Decoder(msgspec.Raw)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
@@ -67,7 +68,7 @@ def _is_lines(piece: Piece, declared: ReadOptions) -> bool:
     if declared.records is not None:
         return False
     first, feed, rest = piece.head.lstrip(b" \t\r\n").partition(b"\n")
-    return bool(feed and rest.strip() and first.strip()) and _problem(first.strip()) == ""
+    return bool(feed and rest.strip() and first.strip()) and syntax_problem(first.strip()) == ""
 
 
 def _document(piece: Piece, records: str | None, target: Path) -> bool:
@@ -81,38 +82,49 @@ def _document(piece: Piece, records: str | None, target: Path) -> bool:
     data = piece.local.read_bytes().removeprefix(b"\xef\xbb\xbf")
     if not data.strip():
         raise Unreadable("the file is empty: there is no JSON value in it")
-    problem = _problem(data)
+    problem = syntax_problem(data)
     if problem:
         raise Unreadable(f"not JSON: {problem}")
-    value = _follow(msgspec.Raw(data), records)
-    # A single value is a single record; so is each element of a list.
-    elements = _list.decode(value) if bytes(value).lstrip(b" \t\r\n")[:1] == b"[" else [value]
-    # Control characters cannot stand in valid JSON except as blanks between values, so one of them can mark the ends.
-    joined = b"\x1e".join(elements)
-    target.write_bytes(
-        joined.replace(b"\r", b" ").replace(b"\n", b" ").replace(b"\x1e", b"\n") + b"\n" * bool(elements)
-    )
+    lines, _ = lines_of(follow(msgspec.Raw(data), records))
+    target.write_bytes(lines)
     return True
 
 
-def _follow(value: msgspec.Raw, path: str | None) -> msgspec.Raw:
-    """Return the part of a document at *path*, such as ``$.data.items`` or ``$.pages[0].rows``."""
-    if path is None:
-        return value
-    steps = re.findall(r"\[(\d+)\]|\[?['\"]([^'\"]+)['\"]\]?|([^.\[\]$'\"]+)", path)
+def lines_of(value: msgspec.Raw) -> tuple[bytes, int]:
+    """Return the records of a JSON value, one per line, and how many: a single value is a single record."""
+    is_list = bytes(value).lstrip(b" \t\r\n")[:1] == b"["
+    elements = _list.decode(value) if is_list else [value]
+    # Control characters cannot stand in valid JSON except as blanks between values, so one of them can mark the ends.
+    joined = b"\x1e".join(elements)
+    lines = joined.replace(b"\r", b" ").replace(b"\n", b" ").replace(b"\x1e", b"\n") + b"\n" * bool(elements)
+    return lines, len(elements)
+
+
+def path_steps(path: str) -> list[str | int]:
+    """Return the keys and places that a path names: ``$.pages[0]['a.b']`` is ``["pages", 0, "a.b"]``."""
+    found = re.findall(r"\[(\d+)\]|\[?['\"]([^'\"]+)['\"]\]?|([^.\[\]$'\"]+)", path)
+    return [int(place) if place else quoted or plain for place, quoted, plain in found]
+
+
+def follow(value: msgspec.Raw, path: str | None) -> msgspec.Raw:
+    """Return the part of a document at *path*, such as ``$.data.items`` or ``$.pages[0].rows``.
+
+    Raises Unreadable, which says where the way ends and what key is the nearest.
+    """
     walked = "$"
-    for index, quoted, plain in steps:
+    for step in path_steps(path or "$"):
         try:
-            value = _list.decode(value)[int(index)] if index else _object.decode(value)[quoted or plain]
-        except (msgspec.DecodeError, KeyError, IndexError):
+            value = _list.decode(value)[step] if isinstance(step, int) else _object.decode(value)[step]
+        except (msgspec.DecodeError, KeyError, IndexError) as error:
+            known = _object.decode(value) if isinstance(error, KeyError) else ()
             raise Unreadable(
-                f"there is nothing at {path!r} in the document: {walked} has no {index or quoted or plain}"
+                f"there is nothing at {path!r} in the document: {walked} has no {step}{nearest(str(step), known)}"
             ) from None
-        walked += f"[{index}]" if index else f".{quoted or plain}"
+        walked += f"[{step}]" if isinstance(step, int) else f".{step}"
     return value
 
 
-def _problem(data: bytes) -> str:
+def syntax_problem(data: bytes) -> str:
     """Return why *data* is not one strict JSON value, ``""`` when it is."""
     try:
         _raw.decode(data)
@@ -162,7 +174,7 @@ def _bad_lines(file: Path, cursor: duckdb.DuckDBPyConnection) -> list[tuple[int,
     result = []
     for number, line in suspects:
         data = line.encode("utf-8", "replace")
-        if data.strip() and (problem := _problem(data)):
+        if data.strip() and (problem := syntax_problem(data)):
             result.append((number, f"not JSON: {problem}", shown(data)))
     return result
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from lakewright.spec.base import Drift, Spec
 from lakewright.spec.databases import DatabaseDataset, DatabaseSource
+from lakewright.spec.rest import RestDataset, RestSource
 
 __all__ = ["SOURCES", "FileDataset", "FileFormat", "FileSource", "RawDataset", "ReadOptions", "Source"]
 
@@ -66,8 +67,8 @@ class FileSource(Spec, frozen=True, tag_field="kind", tag="files", kw_only=True)
 
 
 #: A source of any kind, and one raw dataset of any kind of source.
-Source = FileSource | DatabaseSource
-RawDataset = FileDataset | DatabaseDataset
+Source = FileSource | DatabaseSource | RestSource
+RawDataset = FileDataset | DatabaseDataset | RestDataset
 
 #: The kinds of sources, by what ``kind`` says.
-SOURCES: dict[str, type[Source]] = {"files": FileSource, "database": DatabaseSource}
+SOURCES: dict[str, type[Source]] = {"files": FileSource, "database": DatabaseSource, "rest": RestSource}
