@@ -212,14 +212,22 @@ class Lakewright:
         return [*self._platform.project.raw, *self._platform.project.datasets]
 
     def ingest(
-        self, dataset: str, frame: Any, *, key: str | None = None, metadata: dict[str, str] | None = None
+        self,
+        dataset: str,
+        frame: Any,
+        *,
+        key: str | None = None,
+        metadata: dict[str, str] | None = None,
+        schema: pa.Schema | None = None,
     ) -> IngestReport:
-        """Hand over a table (Arrow, Polars, pandas) or a list of mappings as new rows of a raw dataset.
+        """Hand over new rows of a raw dataset; the next :meth:`run` builds from them.
 
-        With *key* the call can be repeated: the same rows under the same key are taken once. The next
-        :meth:`run` builds from them.
+        *frame* is a table (Arrow, Polars, pandas), a reader of batches, one event (a dict), a list of events, or an
+        iterator of any of these, which is written as it is read. With *key* the call can be repeated: the same rows
+        under the same key are taken once, and other rows replace them. *metadata* is kept with the rows; *schema*
+        says which columns and types they have, where the first of them do not tell.
         """
-        return ingest(self._platform, dataset, frame, key=key, metadata=metadata)
+        return ingest(self._platform, dataset, frame, key=key, metadata=metadata, schema=schema)
 
     def quality(self, dataset: str | None = None) -> Any:
         """Return the latest quality results."""

@@ -25,12 +25,12 @@ CODES: dict[str, Code] = {
     "LW204": Code(
         "not a table",
         "What was handed over from Python cannot be taken as rows and columns.",
-        "hand over an Arrow table, a Polars or pandas frame, or a list of mappings",
+        "hand over an Arrow table, a Polars or pandas frame, one event or several, or an iterator of these",
     ),
     "LW205": Code(
         "rows for a source of another kind",
-        "Rows handed over from Python were meant for a raw dataset that is not made of files.",
-        "hand them over to a raw dataset of a source with `kind: files`",
+        "Rows handed over from Python were meant for a raw dataset that is filled by a database or an API.",
+        "hand them over to a raw dataset of a source with `kind: python` or `kind: files`",
     ),
     "LW220": Code(
         "database out of reach",

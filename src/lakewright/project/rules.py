@@ -51,7 +51,7 @@ from lakewright.spec.project import (
     Zone,
 )
 from lakewright.spec.rest import Auth, Paginator, Parent, RateLimit, RestDataset, RestIncremental, RestSource
-from lakewright.spec.sources import FileDataset, FileSource, ReadOptions
+from lakewright.spec.sources import FileDataset, FileSource, PythonSource, ReadOptions
 from lakewright.spec.star import DateDimension, Dimension, Fact, Lookup
 from lakewright.spec.steps import Aggregate, Cast, PythonStep
 from lakewright.spec.warehouse import Warehouse, WarehouseTable, WarehouseView
@@ -393,6 +393,7 @@ KEY_RULES: dict[Field, TextRule] = {
     (FileSource, "datasets"): name_problem,
     (DatabaseSource, "datasets"): name_problem,
     (RestSource, "datasets"): name_problem,
+    (PythonSource, "datasets"): name_problem,
     (RestSource, "on_status"): _status,
     (RestDataset, "on_status"): _status,
     (Parent, "include"): _column,

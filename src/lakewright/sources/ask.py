@@ -17,11 +17,12 @@ from lakewright.sources.files import Taken, pending
 from lakewright.sources.files import take as take_files
 from lakewright.sources.frame import PREFIX
 from lakewright.sources.manifest import current_files
+from lakewright.sources.outcome import reject_table
 from lakewright.sources.rest.take import take_rest
 from lakewright.spec.databases import DatabaseSource
 from lakewright.spec.project import S3
 from lakewright.spec.rest import RestSource
-from lakewright.spec.sources import FileSource, Source
+from lakewright.spec.sources import FileSource, PythonSource, Source
 from lakewright.state import State
 
 __all__ = ["Asked", "look", "take"]
@@ -61,6 +62,9 @@ def look(asked: Asked, cursor: duckdb.DuckDBPyConnection) -> Found:
             return database.look(_load(asked, source, cursor, ""))
         case RestSource():
             return Found(reason="ask the API")
+        case PythonSource():
+            # its rows are in raw before a run begins
+            return Found()
 
 
 def take(asked: Asked, cursor: duckdb.DuckDBPyConnection, run_id: str) -> Taken:
@@ -94,6 +98,8 @@ def take(asked: Asked, cursor: duckdb.DuckDBPyConnection, run_id: str) -> Taken:
                 resolve=asked.resolve,
                 check=asked.check,
             )
+        case PythonSource():
+            return Taken(asked.id, 0, (), reject_table(()))
 
 
 def _load(

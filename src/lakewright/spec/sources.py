@@ -8,7 +8,17 @@ from lakewright.spec.base import Drift, Spec
 from lakewright.spec.databases import DatabaseDataset, DatabaseSource
 from lakewright.spec.rest import RestDataset, RestSource
 
-__all__ = ["SOURCES", "FileDataset", "FileFormat", "FileSource", "RawDataset", "ReadOptions", "Source"]
+__all__ = [
+    "SOURCES",
+    "FileDataset",
+    "FileFormat",
+    "FileSource",
+    "PythonDataset",
+    "PythonSource",
+    "RawDataset",
+    "ReadOptions",
+    "Source",
+]
 
 FileFormat = Literal["auto", "csv", "json", "ndjson", "parquet", "avro", "orc", "excel"]
 
@@ -66,9 +76,36 @@ class FileSource(Spec, frozen=True, tag_field="kind", tag="files", kw_only=True)
     tags: tuple[str, ...] = ()
 
 
+class PythonDataset(Spec, frozen=True, kw_only=True):
+    """One raw dataset made of rows that a program hands over; its name is its key under ``datasets``.
+
+    ``columns`` are the columns that the dataset must have; without it the first rows decide.
+    """
+
+    columns: tuple[str, ...] = ()
+    on_drift: Drift = "evolve"
+    description: str = ""
+    owner: str = ""
+    tags: tuple[str, ...] = ()
+
+
+class PythonSource(Spec, frozen=True, tag_field="kind", tag="python", kw_only=True):
+    """Rows and events that a program hands over with ``lakewright.open(...).ingest(...)``: ``kind: python``."""
+
+    datasets: dict[str, PythonDataset]
+    description: str = ""
+    owner: str = ""
+    tags: tuple[str, ...] = ()
+
+
 #: A source of any kind, and one raw dataset of any kind of source.
-Source = FileSource | DatabaseSource | RestSource
-RawDataset = FileDataset | DatabaseDataset | RestDataset
+Source = FileSource | DatabaseSource | RestSource | PythonSource
+RawDataset = FileDataset | DatabaseDataset | RestDataset | PythonDataset
 
 #: The kinds of sources, by what ``kind`` says.
-SOURCES: dict[str, type[Source]] = {"files": FileSource, "database": DatabaseSource, "rest": RestSource}
+SOURCES: dict[str, type[Source]] = {
+    "files": FileSource,
+    "database": DatabaseSource,
+    "rest": RestSource,
+    "python": PythonSource,
+}
