@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from lakewright.project import rules_rest
 from lakewright.project.sqltypes import type_problem
 from lakewright.spec.base import ZONES, Spec
 from lakewright.spec.databases import DatabaseDataset, DatabaseSource
@@ -211,14 +212,6 @@ def _warehouse(text: str) -> str:
     return "duckdb:<file>, postgresql://… or mysql://…"
 
 
-def _base_url(text: str) -> str:
-    return "" if re.match(r"https?://[^/\s]", text) else "an address such as https://api.example.com/v1"
-
-
-def _status(text: str) -> str:
-    return "" if re.fullmatch(r"[2-5]\d\d", text) else "a status such as 404"
-
-
 def _encoding(text: str) -> str:
     try:
         codecs.lookup(text)
@@ -356,12 +349,12 @@ TEXT_RULES: dict[Field, TextRule] = {
     (DatabaseDataset, "query"): _filled,
     (DatabaseDataset, "where"): _filled,
     (DatabaseDataset, "lookback"): _lookback,
-    (RestSource, "base_url"): _base_url,
+    (RestSource, "base_url"): rules_rest.base_url,
     (RestSource, "timeout"): _duration,
     (RestSource, "retry_wait"): _duration,
     (RestSource, "max_wait"): _duration,
     (RateLimit, "per"): _duration,
-    (Auth, "token_url"): _base_url,
+    (Auth, "token_url"): rules_rest.base_url,
     (RestIncremental, "cursor"): _filled,
     (RestIncremental, "param"): _filled,
     (RestIncremental, "lookback"): _lookback,
@@ -394,8 +387,8 @@ KEY_RULES: dict[Field, TextRule] = {
     (DatabaseSource, "datasets"): name_problem,
     (RestSource, "datasets"): name_problem,
     (PythonSource, "datasets"): name_problem,
-    (RestSource, "on_status"): _status,
-    (RestDataset, "on_status"): _status,
+    (RestSource, "on_status"): rules_rest.status,
+    (RestDataset, "on_status"): rules_rest.status,
     (Parent, "include"): _column,
     (DatasetFile, "columns"): _column,
     (ProjectFile, "zones"): _zone,
@@ -409,6 +402,7 @@ KEY_RULES: dict[Field, TextRule] = {
 
 #: Least and greatest number of a field, inclusive.
 RANGES: dict[Field, tuple[float, float | None]] = {
+    **rules_rest.RANGES,
     (Column, "min_length"): (0, None),
     (Column, "max_length"): (0, None),
     (Retry, "attempts"): (1, 100),
@@ -440,11 +434,6 @@ RANGES: dict[Field, tuple[float, float | None]] = {
     (ReadOptions, "skip"): (0, None),
     (DatabaseDataset, "slices"): (1, 64),
     (DateDimension, "fiscal_year_starts"): (1, 12),
-    (Paginator, "limit"): (1, None),
-    (Paginator, "max_pages"): (1, None),
-    (RateLimit, "requests"): (1, None),
-    (RestSource, "retries"): (0, 100),
-    (RestSource, "max_body"): (1, None),
 }
 
 #: The same as a text rule, for the JSON Schema: what editors can check.
@@ -483,20 +472,18 @@ LITERAL_ROWS: frozenset[type] = frozenset({UnitTest})
 #: Fields that hold nothing but a secret: a reference is required, and kept until the moment of use.
 SECRET: frozenset[Field] = frozenset(
     {
+        *rules_rest.SECRET,
         (S3, "secret"),
         (S3, "key_id"),
         (Lake, "token"),
         (Lineage, "api_key"),
-        (Auth, "password"),
-        (Auth, "token"),
-        (Auth, "key"),
-        (Auth, "client_secret"),
     }
 )
 
 #: Fields that may hold a secret among other text: ``${secret:…}`` is kept, a literal password refused.
 SECRET_INSIDE: frozenset[Field] = frozenset(
     {
+        *rules_rest.SECRET_INSIDE,
         (Lake, "catalog"),
         (Lake, "warehouse"),
         (S3, "endpoint"),
@@ -506,15 +493,5 @@ SECRET_INSIDE: frozenset[Field] = frozenset(
         (QueryCache, "store"),
         (DatabaseSource, "connection"),
         (Warehouse, "connection"),
-        (RestSource, "base_url"),
-        (RestSource, "headers"),
-        (RestSource, "params"),
-        (RestDataset, "path"),
-        (RestDataset, "headers"),
-        (RestDataset, "params"),
-        (Auth, "username"),
-        (Auth, "client_id"),
-        (Auth, "token_url"),
-        (Auth, "token_params"),
     }
 )
