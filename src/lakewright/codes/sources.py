@@ -114,4 +114,9 @@ CODES: dict[str, Code] = {
         "The parent of a dataset has no such column, or a value of it would replace one of the record.",
         "correct `parent`",
     ),
+    "LW239": Code(
+        "no rows from a dlt source",
+        "The module, function or resource that a source of `kind: dlt` names does not exist, or it failed.",
+        "correct `source`, `args` and `resource`, or what the function does",
+    ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lakewright.spec.databases import DatabaseDataset, DatabaseSource
+from lakewright.spec.dlt import DltDataset, DltSource
 from lakewright.spec.rest import Auth, Paginator, Parent, RateLimit, RestDataset, RestIncremental, RestSource
 from lakewright.spec.sources import FileDataset, FileSource, PythonDataset, PythonSource, ReadOptions
 
@@ -133,6 +134,23 @@ SOURCES: dict[type, dict[str, str]] = {
         "columns": "Columns that the records must have.",
         "on_drift": "What to do when records have other columns than before.",
         "on_unreadable": "What to do with answers that are no JSON or have no records.",
+        "description": DESCRIPTION,
+        "owner": OWNER,
+        "tags": TAGS,
+    },
+    DltSource: {
+        "source": "Function that gives the source, as `module.function`.",
+        "args": "What it is called with; texts may hold `${secret:NAME}`.",
+        "datasets": "Raw datasets by name; each is `raw.<name>`.",
+        "description": DESCRIPTION,
+        "owner": OWNER,
+        "tags": TAGS,
+    },
+    DltDataset: {
+        "resource": "Resource of the source; the dataset's own name without it.",
+        "load": "Read everything each time, or go on from the state that the resource left.",
+        "columns": "Columns that the rows must have.",
+        "on_drift": "What to do when rows have other columns than before.",
         "description": DESCRIPTION,
         "owner": OWNER,
         "tags": TAGS,

@@ -16,6 +16,7 @@ from lakewright.project.sqltypes import type_problem
 from lakewright.spec.base import ZONES, Spec
 from lakewright.spec.databases import DatabaseDataset, DatabaseSource
 from lakewright.spec.dataset import Column, Dataset, DatasetFile, Incremental, Retry, Write
+from lakewright.spec.dlt import DltSource
 from lakewright.spec.durations import parse_duration, parse_size
 from lakewright.spec.expectations import (
     Across,
@@ -355,6 +356,7 @@ TEXT_RULES: dict[Field, TextRule] = {
     (RestSource, "max_wait"): _duration,
     (RateLimit, "per"): _duration,
     (Auth, "token_url"): rules_rest.base_url,
+    (DltSource, "source"): rules_rest.dotted,
     (RestIncremental, "cursor"): _filled,
     (RestIncremental, "param"): _filled,
     (RestIncremental, "lookback"): _lookback,
@@ -387,6 +389,7 @@ KEY_RULES: dict[Field, TextRule] = {
     (DatabaseSource, "datasets"): name_problem,
     (RestSource, "datasets"): name_problem,
     (PythonSource, "datasets"): name_problem,
+    (DltSource, "datasets"): name_problem,
     (RestSource, "on_status"): rules_rest.status,
     (RestDataset, "on_status"): rules_rest.status,
     (Parent, "include"): _column,

@@ -6,7 +6,7 @@ import re
 
 from lakewright.spec.rest import Auth, Paginator, RateLimit, RestDataset, RestSource
 
-__all__ = ["RANGES", "SECRET", "SECRET_INSIDE", "base_url", "status"]
+__all__ = ["RANGES", "SECRET", "SECRET_INSIDE", "base_url", "dotted", "status"]
 
 
 def base_url(text: str) -> str:
@@ -17,6 +17,11 @@ def base_url(text: str) -> str:
 def status(text: str) -> str:
     """The status of an answer."""
     return "" if re.fullmatch(r"[2-5]\d\d", text) else "a status such as 404"
+
+
+def dotted(text: str) -> str:
+    """The name of a function in a module."""
+    return "" if re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", text) else "a function as module.function"
 
 
 RANGES: dict[tuple[type, str], tuple[float, float | None]] = {

@@ -13,6 +13,7 @@ from lakewright.plan.tasks import Found
 from lakewright.sources.database import load as database
 from lakewright.sources.database.model import Interrupts
 from lakewright.sources.discover import discover
+from lakewright.sources.dlt_resources import take_resource
 from lakewright.sources.files import Taken, pending
 from lakewright.sources.files import take as take_files
 from lakewright.sources.frame import PREFIX
@@ -20,6 +21,7 @@ from lakewright.sources.manifest import current_files
 from lakewright.sources.outcome import reject_table
 from lakewright.sources.rest.take import take_rest
 from lakewright.spec.databases import DatabaseSource
+from lakewright.spec.dlt import DltSource
 from lakewright.spec.project import S3
 from lakewright.spec.rest import RestSource
 from lakewright.spec.sources import FileSource, PythonSource, Source
@@ -62,6 +64,8 @@ def look(asked: Asked, cursor: duckdb.DuckDBPyConnection) -> Found:
             return database.look(_load(asked, source, cursor, ""))
         case RestSource():
             return Found(reason="ask the API")
+        case DltSource():
+            return Found(reason="ask the source")
         case PythonSource():
             # its rows are in raw before a run begins
             return Found()
@@ -87,6 +91,19 @@ def take(asked: Asked, cursor: duckdb.DuckDBPyConnection, run_id: str) -> Taken:
             return database.take(_load(asked, source, cursor, run_id))
         case RestSource() as source:
             return take_rest(
+                asked.source_name,
+                asked.name,
+                source,
+                root=asked.root,
+                store=asked.store,
+                state=asked.state,
+                cursor=cursor,
+                run_id=run_id,
+                resolve=asked.resolve,
+                check=asked.check,
+            )
+        case DltSource() as source:
+            return take_resource(
                 asked.source_name,
                 asked.name,
                 source,

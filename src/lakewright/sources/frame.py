@@ -25,7 +25,7 @@ from lakewright.state import State, now
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["PREFIX", "take_frame"]
+__all__ = ["PREFIX", "take_frame", "write_parquet"]
 
 #: Paths in the manifest of what came from Python; no file of a source begins so.
 PREFIX = "@python/"
@@ -66,7 +66,7 @@ def take_frame(
     kept |= {name.encode(): value.encode() for name, value in (metadata or {}).items()}
     with staging(store) as folder:
         local = folder / "frame.parquet"
-        _write(local, columns.with_metadata(kept), batches)
+        write_parquet(local, columns.with_metadata(kept), batches)
         with local.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         label = _label(key) if key is not None else f"{at:%Y%m%dT%H%M%S%f}-{digest[:8]}"
@@ -107,7 +107,8 @@ def take_frame(
     return Taken(f"raw.{name}", file.batch, (file,), reject_table(()), tuple(changes))
 
 
-def _write(local: Path, columns: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+def write_parquet(local: Path, columns: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+    """Write *batches* to *local*. Raises LW204 for what Parquet cannot hold."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

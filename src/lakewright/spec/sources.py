@@ -6,6 +6,7 @@ from typing import Literal
 
 from lakewright.spec.base import Drift, Spec
 from lakewright.spec.databases import DatabaseDataset, DatabaseSource
+from lakewright.spec.dlt import DltDataset, DltSource
 from lakewright.spec.rest import RestDataset, RestSource
 
 __all__ = [
@@ -99,13 +100,14 @@ class PythonSource(Spec, frozen=True, tag_field="kind", tag="python", kw_only=Tr
 
 
 #: A source of any kind, and one raw dataset of any kind of source.
-Source = FileSource | DatabaseSource | RestSource | PythonSource
-RawDataset = FileDataset | DatabaseDataset | RestDataset | PythonDataset
+Source = FileSource | DatabaseSource | RestSource | DltSource | PythonSource
+RawDataset = FileDataset | DatabaseDataset | RestDataset | DltDataset | PythonDataset
 
 #: The kinds of sources, by what ``kind`` says.
 SOURCES: dict[str, type[Source]] = {
     "files": FileSource,
     "database": DatabaseSource,
     "rest": RestSource,
+    "dlt": DltSource,
     "python": PythonSource,
 }
