@@ -69,6 +69,46 @@ FROM = "from: raw.orders\n"
             "sources/shop.yaml:4: LW127 a column is listed twice",
         ),
         (
+            {
+                "sources/erp.yaml": "kind: database\nconnection: sqlite:a.db\ndatasets:\n  t: {table: a, query: select 1}\n"
+            },
+            "sources/erp.yaml:4: LW127 one of `table` and `query` says what is read",
+        ),
+        (
+            {
+                "sources/erp.yaml": "kind: database\nconnection: sqlite:a.db\ndatasets:\n  t: {table: a, load: incremental}\n"
+            },
+            "sources/erp.yaml:4: LW127 `load: incremental` needs `cursor`, a column that grows with every change",
+        ),
+        (
+            {
+                "sources/erp.yaml": "kind: database\nconnection: sqlite:a.db\ndatasets:\n  t: {table: a, cursor: c}\n"
+            },
+            "sources/erp.yaml:4: LW127 `cursor` is for `load: incremental`",
+        ),
+        (
+            {
+                "sources/erp.yaml": "kind: database\nconnection: sqlite:a.db\ndatasets:\n  t: {table: a, load: incremental, cursor: c, deletes: by_key}\n"
+            },
+            "sources/erp.yaml:4: LW127 `deletes: by_key` needs `keys`",
+        ),
+        (
+            {
+                "sources/erp.yaml": "kind: database\nconnection: sqlite:a.db\ndatasets:\n  t: {table: a, keys: [k], columns: [c]}\n"
+            },
+            "sources/erp.yaml:4: LW127 'k' is not among `columns`",
+        ),
+        (
+            {
+                "sources/erp.yaml": "kind: database\nconnection: sqlite:a.db\ndatasets:\n  t: {query: select 1, slices: 2}\n"
+            },
+            "sources/erp.yaml:4: LW127 `slices` is for a table; the database runs a query as it is",
+        ),
+        (
+            {ORDERS: FROM + "columns: {id: {type: int}}\nwrite: {delete_when: \"op = 'd'\"}\n"},
+            f"{ORDERS}:3: LW127 `delete_when` is for mode merge",
+        ),
+        (
             {"lakewright.yaml": "name: x\nlake: {catalog: 'mysql:x'}\n"},
             "lakewright.yaml:2: LW127 a ducklake's catalog is sqlite:<file> or postgres:<connection string>",
         ),
