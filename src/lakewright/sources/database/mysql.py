@@ -61,27 +61,46 @@ class MysqlDatabase(Database):
         import pymysql  # type: ignore[import-untyped]
 
         try:
-            self._control = pymysql.connect(
-                host=address.host,
-                port=address.port or 3306,
-                user=address.user,
-                password=address.password,
-                database=address.database or None,
-                charset="utf8mb4",
-                connect_timeout=15,
-                autocommit=True,
-                ssl={"ssl": {}} if _encrypted(address) else None,
-            )
+            self._control = self._connect()
         except pymysql.MySQLError as error:
             raise fault(error, address, "connecting") from error
         self._name = f"_mysql_{secrets.token_hex(6)}"
         self._reader = cursor.cursor()
-        self.interrupts.callbacks.append(self._reader.interrupt)
+        self._number = 0
+        self.interrupts.callbacks.append(self._stop)
         try:
             self._attach()
         except duckdb.Error as error:
             self.close()
             raise fault(error, address, "connecting") from error
+
+    def _connect(self) -> Any:
+        import pymysql
+
+        address = self.address
+        return pymysql.connect(
+            host=address.host,
+            port=address.port or 3306,
+            user=address.user,
+            password=address.password,
+            database=address.database or None,
+            charset="utf8mb4",
+            connect_timeout=15,
+            autocommit=True,
+            ssl={"ssl": {}} if _encrypted(address) else None,
+        )
+
+    def _stop(self) -> None:
+        """End the reading: DuckDB waits for the server's answer, so the server has to hang up."""
+        self._reader.interrupt()
+        with suppress(Exception), self._connect() as connection, connection.cursor() as cursor:
+            cursor.execute("KILL %s", (self._number,))
+
+    def _begin(self) -> None:
+        self._reader.execute("BEGIN")
+        asked = exp.select("*").from_(self._asked(exp.select(exp.Anonymous(this="CONNECTION_ID"))))
+        row = self._reader.execute(asked.sql("duckdb")).fetchone()
+        self._number = int(row[0]) if row else 0
 
     def _attach(self) -> None:
         load(self._reader, "mysql_scanner")
@@ -101,7 +120,7 @@ class MysqlDatabase(Database):
         )
         self._reader.execute(f"CREATE TEMPORARY SECRET {self._name} (TYPE mysql, {settings})")
         self._reader.execute(f"ATTACH '' AS {self._name} (TYPE mysql, READ_ONLY, SECRET {self._name})")
-        self._reader.execute("BEGIN")
+        self._begin()
 
     def columns(self, what: exp.Expr) -> tuple[Column, ...]:
         import pymysql
@@ -125,7 +144,7 @@ class MysqlDatabase(Database):
         except duckdb.ConversionException:
             # what is counted and read again instead belongs to one moment too, a later one
             self._reader.execute("ROLLBACK")
-            self._reader.execute("BEGIN")
+            self._begin()
             raise
 
     def count(self, query: exp.Select) -> list[int]:
@@ -166,7 +185,7 @@ class MysqlDatabase(Database):
             with suppress(duckdb.Error):
                 self._reader.execute(statement)
         with suppress(ValueError, duckdb.Error):
-            self.interrupts.callbacks.remove(self._reader.interrupt)
+            self.interrupts.callbacks.remove(self._stop)
             self._reader.close()
 
 
