@@ -40,6 +40,29 @@ def sales(rows: int) -> Path:
     return target
 
 
+_PEOPLE = """
+select i as id, 'user' || (hash(i) % 2000000) || '@example.com' as email,
+  '4' || lpad((hash(i * 3) % 1000000000000000)::varchar, 15, '0') as card,
+  '555-' || lpad((hash(i * 5) % 1000)::varchar, 3, '0') || '-' || lpad((hash(i * 7) % 200)::varchar, 4, '0') as phone,
+  18 + (hash(i * 11) % 70)::int as age,
+  case hash(i * 13) % 10
+    when 0 then 'please call 555-123-' || (1000 + hash(i) % 9000) || ' before noon'
+    when 1 then 'send the receipt to mail' || (hash(i) % 1000) || '@example.org thanks'
+    when 2 then 'order ' || (hash(i) % 1000000) || ' came late, box ' || (hash(i) % 9)
+    else 'leave it at the door please, and thank you' end as note
+from range({rows}) t(i)
+"""
+
+
+def people(rows: int) -> Path:
+    """A CSV of people: two million e-mails, 200,000 phones, and notes of which a fifth hold one of them."""
+    target = DATA / f"people_{rows}" / "people.csv"
+    if not target.is_file():
+        note(f"    making {target.name} with {rows:,} rows …")
+        _copy(_PEOPLE.format(rows=rows), target)
+    return target
+
+
 def small_files(files: int, rows: int = 100) -> Path:
     """A folder of *files* CSV files of *rows* rows each."""
     folder = DATA / f"small_{files}"

@@ -45,6 +45,26 @@ def sales(
     return project
 
 
+def people(folder: Path, source: Path, *, masked: bool) -> Path:
+    """One dataset of people, five of its columns masked or none. *source* is a folder."""
+    project = fresh(folder)
+    _write(project / "lakewright.yaml", "name: people\n")
+    _write(
+        project / "sources" / "files.yaml",
+        f'kind: files\npath: "{source}"\ndatasets:\n  people: {{files: "*.csv", format: csv}}\n',
+    )
+    rules = {"email": "hash", "card": "last_four", "phone": "token", "age": "{band: 10}", "note": "redact"}
+    columns = [
+        f"  {name}: {{type: {'integer' if name == 'age' else 'varchar'}{f', mask: {rule}' if masked else ''}}}\n"
+        for name, rule in rules.items()
+    ]
+    _write(
+        project / "datasets" / "processed" / "people.yaml",
+        f"from: raw.people\ncolumns:\n  id: {{type: bigint}}\n{''.join(columns)}write: {{mode: append}}\n",
+    )
+    return project
+
+
 def wide(folder: Path, datasets: int, *, sources: int) -> Path:
     """*datasets* datasets over *sources* small CSV files, half steps, half SQL, in layers of dependencies."""
     project = fresh(folder)

@@ -20,7 +20,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness import DATA, note
-from scenarios import SCENARIOS, Figure, Outcome, Size, tidy
+from scenarios import SCENARIOS as GENERAL
+from scenarios import Figure, Outcome, Size, tidy
+from scenarios_mask import mask
+
+SCENARIOS = {**GENERAL, "mask": mask}
 
 
 def main() -> int:

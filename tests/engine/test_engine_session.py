@@ -143,3 +143,12 @@ def test_running_out_of_memory_is_coded(tmp_path: Path) -> None:
         with pytest.raises(LakewrightError) as caught:
             session.execute("SELECT list(range::VARCHAR) FROM range(30000000)").fetchall()
         assert caught.value.code == "LW402"
+
+
+def test_what_a_private_session_spills_is_encrypted(tmp_path: Path) -> None:
+    with Session.open(Engine(memory_limit="120MB", threads=2), root=tmp_path, private=True) as session:
+        cursor = session.cursor()
+        cursor.execute("CREATE TEMP TABLE t AS SELECT 'person' || hash(i) AS e FROM range(4_000_000) r(i)")
+        spilled = [one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()]
+        assert spilled
+        assert all(b"person" not in one for one in spilled)

@@ -19,11 +19,13 @@ from lakewright.app import catalog as _catalog
 from lakewright.app import lifecycle as _lifecycle
 from lakewright.app import quality as _quality
 from lakewright.app import runs as _runs
+from lakewright.app import security as _security
 from lakewright.app import upkeep as _upkeep
 from lakewright.app.cache import cache_report, clear_cache
 from lakewright.app.contracts import export_contract
 from lakewright.app.ingest import IngestReport, ingest
 from lakewright.app.lineage import LineageGraph, lineage
+from lakewright.app.pii import PiiScan, scan
 from lakewright.app.plan import PlanReport, plan
 from lakewright.app.platform import Platform
 from lakewright.app.query import Params, query
@@ -264,6 +266,26 @@ class Lakewright:
     def logs(self, run: str = "last", *, task: str | None = None, level: str = "info") -> Any:
         """Return what a run logged: all tasks or one, from *level* on."""
         return _runs.logs(self._platform, run, task=task, level=level)
+
+    def pii(self, *select: str, exclude: str | Iterable[str] = ()) -> PiiScan:
+        """Return the columns that hold personal data, in raw files and tables, and which have no mask."""
+        return scan(self._platform, select, exclude=_words(exclude))
+
+    def keys(self) -> Any:
+        """Return every version of every key with which columns are masked, and whether it can be used."""
+        return _security.keys(self._platform)
+
+    def rotate_key(self, name: str = "default") -> tuple[int, int]:
+        """Turn to a new version of a key; return it, and how many values of the vault were encrypted anew."""
+        return _security.rotate_key(self._platform, name)
+
+    def reveal(self, tokens: Iterable[str], *, reason: str, domain: str = "default") -> dict[str, str]:
+        """Return the clear values of tokens, by token; who asked and why is written down first."""
+        return _security.reveal(self._platform, list(tokens), domain=domain, reason=reason)
+
+    def revealed(self, limit: int = 100) -> Any:
+        """Return who revealed tokens or rotated keys, newest first."""
+        return _security.revealed(self._platform, limit)
 
     def snapshots(self, dataset: str | None = None, limit: int | None = 20) -> Any:
         """Return the lake's snapshots, or those that changed *dataset*, newest first."""

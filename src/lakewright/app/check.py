@@ -8,13 +8,17 @@ from pathlib import Path
 from lakewright.app.compatibility import incompatibilities
 from lakewright.app.platform import Platform
 from lakewright.errors import ProjectError
+from lakewright.project.check_mask import mask_warnings
 
 __all__ = ["Summary", "check"]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a project without mistakes holds; ``notes`` name what its contracts and suites say without effect."""
+    """What a project without mistakes holds.
+
+    ``notes`` tell what its contracts and suites say without effect, and what is worth a look without being a mistake.
+    """
 
     name: str
     target: str
@@ -42,5 +46,9 @@ def check(start: Path | str = ".", target: str | None = None) -> Summary:
         len(project.raw),
         len(project.datasets),
         len(project.tests),
-        tuple(dict.fromkeys(note for dataset in project.datasets.values() for note in dataset.notes)),
+        tuple(
+            dict.fromkeys(
+                note for one in project.datasets.values() for note in (*one.notes, *mask_warnings(one))
+            )
+        ),
     )

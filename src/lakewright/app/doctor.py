@@ -48,7 +48,7 @@ def doctor(start: Path | str = ".", target: str | None = None) -> list[Finding]:
             Finding("project", "ok", f"{file.name}, target {platform.project.target or 'default'}")
         )
         findings.append(_disk(platform.root))
-        for look in (_state, _lake, _raw, _runs):
+        for look in (_state, _keys, _lake, _raw, _runs):
             try:
                 findings += look(platform)
             except LakewrightError as error:
@@ -158,6 +158,23 @@ def _damage(file: str) -> str:
         return f"{path} is gone; put back a copy"
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}"
+
+
+def _keys(platform: Platform) -> list[Finding]:
+    """Every key can be read, is the one that was used, and is nobody else's to read."""
+    findings = []
+    for one in platform.keys.listed():
+        name = f"key {one.name}"
+        file = Path(one.place)
+        if one.status != "ok":
+            findings.append(Finding(name, "bad", f"version {one.version}: {one.status}"))
+        elif os.name == "posix" and one.store == "file" and file.stat().st_mode & 0o077:
+            findings.append(Finding(name, "warn", f"others can read {file}; run: chmod 600 {file}"))
+        elif one.current:
+            findings.append(
+                Finding(name, "ok", f"version {one.version} in {one.place}; keep a copy elsewhere")
+            )
+    return findings
 
 
 def _bad(what: str, messages: list[str]) -> list[Finding]:

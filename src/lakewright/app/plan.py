@@ -12,6 +12,7 @@ from lakewright.app.text import lines_of
 from lakewright.errors import LakewrightError, UsageError
 from lakewright.plan.select import select as choose
 from lakewright.plan.tasks import Found, Request, TaskPlan, backfill_column, plan_tasks
+from lakewright.project.check_mask import mask_warnings
 from lakewright.run.ingest import look
 from lakewright.run.settle import owed, with_settling
 from lakewright.run.states import built_states, fingerprints, upstream_states
@@ -147,9 +148,11 @@ def _warnings(platform: Platform, ids: Sequence[str]) -> tuple[str, ...]:
     from lakewright.sql.dialect import foreign_functions
     from lakewright.sql.query import parse_query
 
-    found = []
+    found: list[str] = []
     for id in ids:
         dataset = platform.project.datasets.get(id)
+        if dataset is not None:
+            found += mask_warnings(dataset)
         if dataset is not None and dataset.sql is not None and dataset.sql_path is not None:
             names = foreign_functions(parse_query(dataset.sql, path=dataset.sql_path or dataset.path))
             if names:

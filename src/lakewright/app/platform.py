@@ -25,6 +25,8 @@ from lakewright.project.environment import log_level
 from lakewright.project.loader import read_project
 from lakewright.run.journal import Journal
 from lakewright.run.services import Services
+from lakewright.security.keys import Keys
+from lakewright.security.vault import Vault
 from lakewright.spec.project import Project
 from lakewright.state import State
 
@@ -51,6 +53,7 @@ class Platform:
         self._services: Services | None = None
         self._scratch: Scratch | None = None
         self._query_cache: QueryCache | None = None
+        self._keys: Keys | None = None
         self._closed = False
 
     @classmethod
@@ -104,6 +107,27 @@ class Platform:
             return self._journal
 
     @property
+    def keys(self) -> Keys:
+        """The keys with which columns are masked."""
+        with self._lock:
+            if self._keys is None:
+                file = self.project.file
+                self._keys = Keys(
+                    self.state,
+                    file.keys,
+                    root=self.root,
+                    project=file.name,
+                    resolve=self.resolve,
+                    hide=self.redactor.add,
+                )
+            return self._keys
+
+    @property
+    def vault(self) -> Vault:
+        """The tokens of masked columns."""
+        return Vault(self.state, self.keys)
+
+    @property
     def services(self) -> Services:
         """Engine and lake, attached."""
         with self._lock:
@@ -113,7 +137,9 @@ class Platform:
             return self._services
 
     def _attach(self) -> Services:
-        session = Session.open(self.project.file.engine, root=self.root)
+        # what is to be masked is clear while it is staged, and a stage that does not fit into memory is on disk
+        private = any(one.masks for one in self.project.datasets.values())
+        session = Session.open(self.project.file.engine, root=self.root, private=private)
         self._opened.append(session.close)
         lake = open_lake(self.project, session, resolve=self.resolve)
         store = open_raw(self.project.file.lake, self.root, self.resolve)
@@ -126,6 +152,8 @@ class Platform:
             resolve=self.resolve,
             redact=self.redactor.text,
             outbox=self._outbox(),
+            keys=self.keys,
+            vault=self.vault,
         )
         services.refresh()
         return services
@@ -186,7 +214,8 @@ class Platform:
         """Close what was opened, last first; closing twice does nothing."""
         with self._lock:
             self._closed = True
-            self._state = self._journal = self._services = self._scratch = self._query_cache = None
+            self._state = self._journal = self._services = self._scratch = None
+            self._query_cache = self._keys = None
             while self._opened:
                 self._opened.pop()()
 

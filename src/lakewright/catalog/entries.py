@@ -14,7 +14,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from lakewright.catalog import ranking
-from lakewright.catalog.graph import inputs_of, keep_edges, lineage_edges, neighbours
+from lakewright.catalog.graph import inputs_of, keep_edges, lineage_edges, neighbours, value_links
 from lakewright.errors import NotFoundError, nearest
 from lakewright.spec.dataset import Column
 from lakewright.spec.project import Project
@@ -244,6 +244,7 @@ def entry(state: State, dataset: str) -> Entry:
             raise NotFoundError("LW705", f"the catalog has no dataset {dataset!r}{nearest(dataset, names)}")
         found = _entry(row)
         up, down = neighbours(connection, found.dataset)
+        found = _inherited(connection, [found])[0]
     return replace(found, upstream=up, downstream=down)
 
 
@@ -253,6 +254,7 @@ def entries(
     """Return the entries, by zone and name, all or those of a *zone*, with a *tag*, of an *owner*."""
     with state.read(catalog_entries, lineage_edges) as connection:
         found = [_entry(row) for row in connection.execute(sa.select(catalog_entries)).mappings()]
+        found = _inherited(connection, found)
         up = inputs_of(connection)
     down: dict[str, set[str]] = {}
     for id, reads in up.items():
@@ -270,6 +272,34 @@ def entries(
         and (owner is None or one.owner == owner)
     ]
     return sorted(wanted, key=lambda one: (_zone_order(one.zone), one.dataset))
+
+
+def _inherited(connection: sa.Connection, found: Sequence[Entry]) -> list[Entry]:
+    """Give columns that say nothing of it the kind of personal data, and the classification, of what they come from."""
+    every = {row["dataset"]: _entry(row) for row in connection.execute(sa.select(catalog_entries)).mappings()}
+    own = {(id, column.name.lower()): column for id, one in every.items() for column in one.columns}
+    links = value_links(connection)
+    known: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def of(place: tuple[str, str], above: frozenset[tuple[str, str]] = frozenset()) -> tuple[str, str]:
+        if place in known:
+            return known[place]
+        column = own.get(place, ColumnEntry(place[1]))
+        pii, classification = column.pii, column.classification
+        for upstream, computed in links.get(place, ()):
+            # a count of addresses is no address; the greatest of them is one
+            if upstream in above or (computed and own.get(upstream, column).type != column.type):
+                continue
+            theirs = of(upstream, above | {place})
+            pii, classification = pii or theirs[0], classification or theirs[1]
+        known[place] = pii, classification
+        return known[place]
+
+    def tagged(id: str, column: ColumnEntry) -> ColumnEntry:
+        pii, classification = of((id, column.name.lower()))
+        return replace(column, pii=pii, classification=classification)
+
+    return [replace(one, columns=tuple(tagged(one.dataset, c) for c in one.columns)) for one in found]
 
 
 def search(state: State, text: str, *, limit: int = 20) -> list[Hit]:

@@ -14,7 +14,16 @@ from lakewright.sql.lineage import Lineage, Origin
 from lakewright.state import State, metadata, now
 from lakewright.state.types import UtcTime
 
-__all__ = ["Edge", "LineageGraph", "follow", "inputs_of", "keep_edges", "lineage_edges", "neighbours"]
+__all__ = [
+    "Edge",
+    "LineageGraph",
+    "follow",
+    "inputs_of",
+    "keep_edges",
+    "lineage_edges",
+    "neighbours",
+    "value_links",
+]
 
 Direction = Literal["up", "down", "both"]
 
@@ -202,6 +211,21 @@ def _collect(rows: dict[tuple[str, str, str, str], bool], column: str, origins: 
         key = (column, one.dataset, one.column, one.transformation)
         # a column that arrives both as it is and as a digest arrives as it is
         rows[key] = rows.get(key, True) and one.masking
+
+
+def value_links(connection: sa.Connection) -> dict[tuple[str, str], list[tuple[tuple[str, str], bool]]]:
+    """Return the columns whose values go into each column, as (dataset, column in lower case).
+
+    With each, whether only something computed arrives: an aggregate or a digest.
+    """
+    table = lineage_edges
+    query = sa.select(table).where(table.c.transformation.in_(_DIRECT), table.c.downstream_column != ROWS)
+    found: dict[tuple[str, str], list[tuple[tuple[str, str], bool]]] = {}
+    for row in connection.execute(query):
+        place = row.downstream, row.downstream_column.lower()
+        computed = row.masking or row.transformation == "AGGREGATION"
+        found.setdefault(place, []).append(((row.upstream, row.upstream_column.lower()), computed))
+    return found
 
 
 def inputs_of(connection: sa.Connection) -> dict[str, set[str]]:

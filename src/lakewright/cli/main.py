@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from lakewright.cli import build, contract, lifecycle, look, upkeep
+from lakewright.cli import build, contract, lifecycle, look, security, upkeep
 from lakewright.errors import LakewrightError, ProjectError
 
 __all__ = ["app", "main"]
@@ -46,6 +46,7 @@ look.register(app)
 upkeep.register(app)
 contract.register(app)
 lifecycle.register(app)
+security.register(app)
 
 
 def main() -> None:

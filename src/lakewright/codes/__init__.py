@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from lakewright.codes import catalog, lake, project, quality, run, sources, sql, usage, warehouse
+from lakewright.codes import (
+    catalog,
+    lake,
+    project,
+    quality,
+    run,
+    security,
+    sources,
+    sql,
+    usage,
+    warehouse,
+)
 from lakewright.codes.model import Code
 
 __all__ = ["CODES", "Code"]
@@ -15,6 +26,7 @@ CODES: dict[str, Code] = {
     **quality.CODES,
     **run.CODES,
     **catalog.CODES,
+    **security.CODES,
     **usage.CODES,
     **warehouse.CODES,
 }

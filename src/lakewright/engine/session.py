@@ -17,6 +17,7 @@ import duckdb
 from sqlglot import exp
 
 from lakewright.engine.errors import explain
+from lakewright.engine.extensions import load
 from lakewright.errors import UsageError
 from lakewright.spec.project import Engine
 from lakewright.sql.dialect import render
@@ -45,11 +46,12 @@ class Session:
         self.read_only = read_only
 
     @classmethod
-    def open(cls, engine: Engine, *, root: Path, read_only: bool = False) -> Session:
+    def open(cls, engine: Engine, *, root: Path, read_only: bool = False, private: bool = False) -> Session:
         """Start an instance as *engine* says; relative folders are relative to *root*.
 
         Spilled data goes to a folder of this process under ``.lakewright/tmp`` (or
-        ``engine.temp_directory``); what killed processes left there is removed. Raises LW407 for a
+        ``engine.temp_directory``); what killed processes left there is removed. With *private* it is encrypted, under a key that nobody else
+        knows. Raises LW407 for a
         setting that DuckDB refuses.
         """
         base = root / (engine.temp_directory or ".lakewright/tmp")
@@ -72,6 +74,10 @@ class Session:
             # A name in SQL means a table, never a variable of the calling Python.
             "python_enable_replacements": "false",
         }
+        if private:
+            # DuckDB's own AES only decrypts; that of the extension writes as well
+            load(connection, "httpfs")
+            settings["temp_file_encryption"] = "true"
         if engine.threads is not None:
             settings["threads"] = str(engine.threads)
         try:

@@ -25,7 +25,7 @@ __all__ = ["MEMORY_FILE", "check_queries"]
 MEMORY_FILE = ".lakewright/checked"
 
 # Raised when what is checked changes.
-_FORMAT = 2
+_FORMAT = 3
 
 
 def check_queries(
@@ -87,7 +87,7 @@ def _mark(project: Project) -> str:
     for id, one in project.datasets.items():
         # two kinds of step, or expectation, can have the same fields
         kinds = [step.name for step in one.file.steps], [rule.name for rule in one.file.expect]
-        parts.append((id, one, kinds))
+        parts.append((id, one, kinds, {name: mask.name for name, mask in one.masks.items()}))
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 

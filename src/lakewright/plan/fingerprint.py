@@ -36,6 +36,9 @@ def fingerprint(dataset: Dataset, *, on_violation: Severity = "quarantine", root
         _text(dataset.python),
         [_module(root, step) for step in file.steps if isinstance(step, PythonStep)] if root else [],
     ]
+    if dataset.masks:
+        # two rules can have the same fields, too
+        parts.append([(name, one.name, one) for name, one in dataset.masks.items()])
     return f"{_VERSION}:{hashlib.sha256(msgspec.json.encode(parts)).hexdigest()}"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lakewright.errors import Problem, Where, nearest
 from lakewright.project import check_dataset, check_source
+from lakewright.project.check_mask import mask_problems
 from lakewright.project.check_rest import rest_problems
 from lakewright.project.check_star import star_problems
 from lakewright.project.check_warehouse import warehouse_problems
@@ -115,6 +116,7 @@ class _Checker:
             for found in (
                 *check_dataset.problems(dataset, self.project),
                 *star_problems(dataset, self.project),
+                *mask_problems(dataset, self.project),
             ):
                 where = self.places.of(dataset, found.keys)
                 self.problems.append(Problem(found.code, found.message, where, (), found.remedy))

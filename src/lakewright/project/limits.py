@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 
 from lakewright.spec.dataset import Column
 
-__all__ = ["limit_problems"]
+__all__ = ["kind_of", "limit_problems"]
 
 Scalar = str | int | float | bool
 
@@ -22,8 +22,7 @@ _INSTANTS = frozenset(("timestamp", "datetime", "timestamptz", "timestamp_s", "t
 
 def limit_problems(column: Column) -> Iterator[tuple[str, str, str]]:
     """(code, message, key) of each limit that does not fit the type or the other limit."""
-    base = (column.type or "").lower().split("(")[0].split("[")[0].split(" with")[0].strip()
-    kind = _kind(base) if column.type and "[" not in column.type else ""
+    kind = kind_of(column.type or "")
     good = True
     for key in ("min", "max"):
         value: Scalar | None = getattr(column, key)
@@ -54,7 +53,11 @@ def limit_problems(column: Column) -> Iterator[tuple[str, str, str]]:
             yield "LW127", f"`format` is for dates and times, not for the type {column.type}", "format"
 
 
-def _kind(base: str) -> str:
+def kind_of(type: str) -> str:
+    """Return ``number``, ``text``, ``date``, ``instant``, ``time``, ``boolean`` or ``bool``; "" for any other type."""
+    base = type.lower().split("(")[0].split(" with")[0].strip()
+    if "[" in type:
+        return ""
     if base in _NUMERIC:
         return "number"
     if base in _TEXT:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from lakewright.project.meanings_expectations import EXPECTATION_MEANINGS, SEVERITY
+from lakewright.project.meanings_security import SECURITY
 from lakewright.project.meanings_sources import DESCRIPTION, OWNER, SOURCES, TAGS
+from lakewright.project.meanings_star import STAR
 from lakewright.project.rules import CastTo
 from lakewright.spec.dataset import Column, DatasetFile, Incremental, Retry, Scd2, Write
 from lakewright.spec.project import (
@@ -18,7 +20,6 @@ from lakewright.spec.project import (
     UnitTest,
     Zone,
 )
-from lakewright.spec.star import DateDimension, Dimension, Fact, Lookup
 from lakewright.spec.steps import (
     Aggregate,
     Cast,
@@ -54,6 +55,7 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "defaults": "Settings of every dataset that does not say otherwise.",
         "lineage": "Where lineage events are sent.",
         "query_cache": "Keep results of queries until what they were read from changes; not kept without it.",
+        "keys": "Keys with which columns are masked, by name.",
         "targets": "Settings by environment, such as dev and prod.",
         "default_target": "The target when none is asked for.",
     },
@@ -162,11 +164,13 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "format": "How a date that arrives as text is written, such as `%d/%m/%Y`.",
         "severity": SEVERITY,
         "pii": "What personal data it holds, such as `email`.",
+        "mask": "How its values are masked before they are stored.",
         "classification": "How confidential it is.",
         "tags": TAGS,
         "critical": "Whether much depends on it (a critical data element), for people.",
         "examples": "Values as they may look, for people.",
     },
+    **SECURITY,
     Write: {
         "mode": "How new rows meet those that are there.",
         "keys": "Columns that tell rows apart; those marked `key: true` without it.",
@@ -208,29 +212,7 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "tables": "Tables and views that it may read; `*` is all of them.",
         "rows": "Conditions on the rows that it may see, by table (PostgreSQL).",
     },
-    Dimension: {
-        "key": "Column with the surrogate key; the dataset's name without `dim_` and with `_key` without it.",
-        "unknown": "Values of the member for facts whose member is not known, by column.",
-        "not_applicable": "Values of the member for facts that have none, by column.",
-        "date": "Makes it a dimension of days, which needs no source.",
-    },
-    DateDimension: {
-        "from": "First day.",
-        "to": "Last day, included.",
-        "fiscal_year_starts": "Month with which the fiscal year starts.",
-        "holidays": "Country whose holidays are marked, as ISO 3166 code, with a subdivision where wanted: `DE`, `US-CA`.",
-        "language": "Language of the holidays' names, such as `en_US`; the country's own without it.",
-    },
-    Fact: {
-        "dimensions": "Columns with surrogate keys, and the dimension of each, or how it is looked up.",
-        "at": "Column with the time of the event, by which versions of members are chosen.",
-    },
-    Lookup: {
-        "dimension": "The dimension.",
-        "on": "Columns of the fact with the natural key, and their names in the dimension; the same names without it.",
-        "at": "Column with the time for which a version is looked up, instead of the fact's.",
-        "missing": "A member that is not there yet is added, to be completed later, or the fact refers to the unknown one.",
-    },
+    **STAR,
     Incremental: {
         "column": "Cursor column of the upstream: greater values are new.",
         "lookback": "How far before the last value to read again.",

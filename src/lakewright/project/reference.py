@@ -82,7 +82,7 @@ and nothing else. A key set to `null` goes back to its default.
 """
 
 _NAMED = """\
-A {what} is its name (`- {example}`), or a mapping with its name as the only key. What follows the name is either
+A {what} is its name (`{example}`), or a mapping with its name as the only key. What follows the name is either
 its settings, or, where the table says *short form*, the value of that one setting. A mapping is read as settings
 unless the short form is a mapping itself; then it is read as settings only when the short form's key is there
 with a mapping: `{short}` means the same as `{long}`.
@@ -226,12 +226,13 @@ def _heading(named: sh.Named) -> str:
 
 
 _EXAMPLES = {
-    "Steps": ("standardize_names", "rename: {a: b}", "rename: {columns: {a: b}}"),
+    "Steps": ("- standardize_names", "rename: {a: b}", "rename: {columns: {a: b}}"),
     "Expectations": (
-        "row_count: {min: 1}",
+        "- row_count: {min: 1}",
         "completeness: {email: 0.95}",
         "completeness: {columns: {email: 0.95}}",
     ),
+    "Masks": ("mask: hash", "hash: sha256", "hash: {algorithm: sha256}"),
 }
 
 

@@ -40,10 +40,12 @@ from lakewright.spec.expectations import (
     Unique,
     Values,
 )
+from lakewright.spec.mask import Band, Hash, Mask, Token
 from lakewright.spec.project import (
     S3,
     Defaults,
     Engine,
+    Key,
     Lake,
     Lineage,
     ProjectFile,
@@ -284,7 +286,10 @@ class CastTo(Spec, frozen=True, kw_only=True):
 
 
 #: Fields whose annotation is wider than what YAML may say.
-FIELD_TYPES: dict[Field, Any] = {(Cast, "columns"): dict[str, str | CastTo]}
+FIELD_TYPES: dict[Field, Any] = {
+    (Cast, "columns"): dict[str, str | CastTo],
+    (Column, "mask"): Mask,  # `mask: null` is a rule, not the lack of one
+}
 
 #: Rules for every text of a field, also inside its lists and mappings.
 TEXT_RULES: dict[Field, TextRule] = {
@@ -381,6 +386,9 @@ TEXT_RULES: dict[Field, TextRule] = {
     (WarehouseTable, "sql"): _filled,
     (Warehouse, "schema"): name_problem,
     (Warehouse, "connection"): _warehouse,
+    (Hash, "key"): name_problem,
+    (Token, "key"): name_problem,
+    (Token, "domain"): name_problem,
 }
 
 #: Rules for the keys of a mapping.
@@ -397,6 +405,7 @@ KEY_RULES: dict[Field, TextRule] = {
     (ProjectFile, "zones"): _zone,
     (Engine, "pools"): name_problem,
     (ProjectFile, "targets"): name_problem,
+    (ProjectFile, "keys"): name_problem,
     (UnitTest, "given"): _dataset,
     (Fact, "dimensions"): _column,
     (Warehouse, "tables"): name_problem,
@@ -437,6 +446,7 @@ RANGES: dict[Field, tuple[float, float | None]] = {
     (ReadOptions, "skip"): (0, None),
     (DatabaseDataset, "slices"): (1, 64),
     (DateDimension, "fiscal_year_starts"): (1, 12),
+    (Band, "width"): (1e-9, None),
 }
 
 #: The same as a text rule, for the JSON Schema: what editors can check.
@@ -480,6 +490,7 @@ SECRET: frozenset[Field] = frozenset(
         (S3, "key_id"),
         (Lake, "token"),
         (Lineage, "api_key"),
+        (Key, "secret"),
     }
 )
 

@@ -157,7 +157,9 @@ class _Maker:
             "minProperties": 1,
             "maxProperties": 1,
         }
-        return {"anyOf": [{"enum": bare}, single]} if bare else single
+        # YAML has a word of its own for the name `null`
+        names = [*bare, *([None] if "null" in bare else [])]
+        return {"anyOf": [{"enum": names}, single]} if bare else single
 
     def form(self, form: sh.Form) -> Schema:
         """The long form, the short one, and nothing where nothing is needed; see :class:`shapes.Form`."""

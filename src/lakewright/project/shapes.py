@@ -17,6 +17,7 @@ import msgspec.inspect as mi
 
 from lakewright.project import rules
 from lakewright.spec.expectations import EXPECTATIONS, Expectation
+from lakewright.spec.mask import MASKS, Mask
 from lakewright.spec.steps import STEPS, Step
 
 __all__ = [
@@ -290,6 +291,8 @@ def _shape(kind: mi.Type, place: tuple[type, str], required: bool, inner: bool =
                 return _named("a step", STEPS)
             if kind.cls is Expectation:
                 return _named("an expectation", EXPECTATIONS)
+            if kind.cls is Mask:
+                return _named("a mask", MASKS)
             return shape_of(kind.cls)
         case mi.UnionType():
             return OneOf(tuple(_shape(one, place, required, inner) for one in kind.types))
@@ -297,9 +300,12 @@ def _shape(kind: mi.Type, place: tuple[type, str], required: bool, inner: bool =
             return Free()
 
 
+_TABLES: dict[type, Any] = {Step: STEPS, Expectation: EXPECTATIONS, Mask: MASKS}
+
+
 @cache
 def _forms(base: type) -> dict[str, Form]:
-    table: dict[str, Any] = STEPS if base is Step else EXPECTATIONS
+    table: dict[str, Any] = _TABLES[base]
     forms = {}
     for name, struct in table.items():
         keys = shape_of(struct)
@@ -309,4 +315,4 @@ def _forms(base: type) -> dict[str, Form]:
 
 
 def _named(what: str, table: Any) -> Named:
-    return Named(what, _forms(Step if table is STEPS else Expectation))
+    return Named(what, _forms(next(base for base, one in _TABLES.items() if one is table)))

@@ -12,6 +12,7 @@ import duckdb
 from sqlglot import exp
 
 from lakewright.engine.errors import explain
+from lakewright.errors import LakewrightError, UsageError
 from lakewright.lake import Checkpoint
 from lakewright.plan.tasks import (
     DatasetState,
@@ -23,6 +24,7 @@ from lakewright.plan.tasks import (
 )
 from lakewright.quality.gate import Verdict, judge, refuse
 from lakewright.run.inputs import Input, dataset_input
+from lakewright.run.mask import masking, without_values
 from lakewright.run.publish import Publication, publish
 from lakewright.run.record import keep_columns, record_audit
 from lakewright.run.services import Services
@@ -35,6 +37,9 @@ from lakewright.state import now
 
 if TYPE_CHECKING:
     from lakewright.run.context import TaskContext
+
+# Errors whose text may quote a row's values.
+_QUOTING = ("LW405", "LW406", "LW603")
 
 __all__ = ["Built", "build", "dataset_state", "upstream_state"]
 
@@ -94,7 +99,14 @@ def build(
             return _build(services, cursor, dataset, plan, given, context)
     except duckdb.Error as error:
         context.check()
-        raise explain(error, hide=set(services.session.hidden)) from error
+        coded = explain(error, hide=set(services.session.hidden))
+        if dataset.masks:
+            raise without_values(coded) from None
+        raise coded from error
+    except LakewrightError as error:
+        if dataset.masks and error.code in _QUOTING:
+            raise without_values(error) from None
+        raise
     finally:
         cursor.close()
 
@@ -115,6 +127,12 @@ def _build(
     seen = services.seen(dataset.id)
     batch = (seen.batch if seen else 0) + 1
     window = _window(dataset, plan.work.backfill)
+    if window is not None and window[0].lower() in {name.lower() for name in dataset.masks}:
+        raise UsageError(
+            "LW804",
+            f"{dataset.id} cannot be built again for a range of dates: its {window[0]} is masked",
+            remedy="use --full-refresh",
+        )
     keys = dataset.natural_keys
     target = table(dataset.id)
     exists = services.lake.columns(cursor, dataset.id) is not None
@@ -131,6 +149,7 @@ def _build(
         now=at,
         root=services.root,
         where=lambda columns: _inside(window, columns),
+        masking=masking(services, cursor, dataset, context),
     )
     threshold = defaults.quality_threshold if file.quality_threshold is None else file.quality_threshold
     verdict = judge(staged.checks, staged.audit, threshold)

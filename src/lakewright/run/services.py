@@ -13,6 +13,8 @@ from lakewright.catalog.outbox import Outbox
 from lakewright.engine.session import Session
 from lakewright.lake import Checkpoint, Lake
 from lakewright.lake.raw import RawStore
+from lakewright.security.keys import Keys
+from lakewright.security.vault import Vault
 from lakewright.spec.project import Project
 from lakewright.state import State
 
@@ -42,6 +44,8 @@ class Services:
     resolve: Callable[[str], str]
     redact: Callable[[str], str]
     outbox: Outbox
+    keys: Keys
+    vault: Vault
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _turn: threading.Lock = field(default_factory=threading.Lock)

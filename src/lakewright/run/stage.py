@@ -18,6 +18,7 @@ from sqlglot import exp
 from lakewright.errors import RunError, Where
 from lakewright.run.functions import call, load_function
 from lakewright.run.inputs import STAGE, Input, describe
+from lakewright.run.mask import Masking
 from lakewright.spec.dataset import Dataset
 from lakewright.spec.steps import PythonStep
 from lakewright.sql.checks import (
@@ -84,6 +85,7 @@ def stage(
     root: Path,
     apart: Sequence[exp.Expr] = (),
     where: Callable[[Mapping[str, str]], exp.Expr | None] = lambda _: None,
+    masking: Masking | None = None,
 ) -> Staged:
     """Stage the rows of *given* and audit them; *cursor* is one that staged nothing before.
 
@@ -91,7 +93,8 @@ def stage(
     table where a key must also be new to what is there (append). Of rows that are equal in all of
     *apart* (keys, partitions), those of the last batch push out the ones of earlier batches, as they
     would have, had each batch been published by itself. *where*, given the output's
-    columns, limits the rows (a backfill). Raises coded errors for steps, casts or checks that do
+    columns, limits the rows (a backfill). With *masking* checks of rows see clear values, and everything
+    after the stage masked ones. Raises coded errors for steps, casts or checks that do
     not fit the columns.
     """
     compiled, one_to_one = _compile(cursor, dataset, given, root)
@@ -107,20 +110,32 @@ def stage(
         received=[name for name in given.columns if not hidden(name)],
     )
     source = compiled.query.subquery("_rows", copy=False)
+    dedupe = compiled.dedupe
+    listed: list[exp.Expr] = [exp.Star()]
+    if masking is not None:
+        masking.fit(columns)
+        checks = masking.masked_references(checks, columns)
+        listed = [masking.star(columns, failed=FAILED in every), *masking.clear_columns(checks, dedupe)]
+        dedupe = masking.clear_dedupe(dedupe, columns)
     deleted = deleting(dataset, columns)
-    select = exp.select(exp.Star(), *_judged(checks, deleted)).from_(source)
+    select = exp.select(*listed, *_judged(checks, deleted)).from_(source)
     limit = where(columns)
     if limit is not None:
         select = select.where(limit)
         one_to_one = False
     cursor.execute(f"CREATE TEMP TABLE {STAGE} AS {select.sql('duckdb')}")
+    if masking is not None:
+        masking.tokenise(cursor, STAGE)
+        checks = masking.clear_checks(checks)
+        stored = describe(cursor, exp.select(exp.Star()).from_(exp.to_table(STAGE)))
+        columns = {name: stored[name] for name in columns}
     rows = _count(cursor, STAGE)
-    lost = _find_losers(cursor, compiled.dedupe, columns)
+    lost = _find_losers(cursor, dedupe, columns)
     if given.batch is not None and apart and _has_batches(given.batch, every):
         # where a deduplication has left one row per key, this finds nothing
         lost += _find_outdated(cursor, given.batch, apart, checks, _not_in(_LOSERS) if lost else None)
     kept = _not_in(_LOSERS) if lost else None
-    surplus = _find_surplus(cursor, checks, compiled.dedupe, kept, target, columns)
+    surplus = _find_surplus(cursor, checks, dedupe, kept, target, columns)
     gone = _count(cursor, STAGE, [exp.column(DELETED), *([kept] if kept else [])]) if deleted else None
     audit = audit_query(checks, exp.to_table(STAGE), staged=True, where=kept, surplus=surplus)
     result = cursor.execute(audit.sql("duckdb"))

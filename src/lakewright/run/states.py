@@ -12,9 +12,11 @@ from lakewright.plan.tasks import Batch, DatasetState, UpstreamState
 from lakewright.run.build import dataset_state, upstream_state
 from lakewright.run.loads import loaded_states, warehouse_fingerprint
 from lakewright.sources.manifest import raw_files
+from lakewright.spec.mask import Hash
 
 if TYPE_CHECKING:
     from lakewright.run.services import Services
+    from lakewright.spec.dataset import Dataset
     from lakewright.state import State
 
 __all__ = ["built_states", "fingerprints", "raw_states", "upstream_states"]
@@ -69,4 +71,18 @@ def fingerprints(services: Services, ids: Iterable[str]) -> dict[str, str]:
         for id in ids
         if id in project.datasets
     }
+    found = {id: one + _rotations(services, project.datasets[id]) for id, one in found.items()}
     return found | {id: warehouse_fingerprint(project, id) for id in ids if id in project.warehouses}
+
+
+def _rotations(services: Services, dataset: Dataset) -> str:
+    """What a definition's name ends in once a key of its hashes was rotated: its rows are to be hashed anew."""
+    used = {
+        mask.key
+        for mask in dataset.masks.values()
+        if isinstance(mask, Hash) and mask.algorithm == "hmac-sha256"
+    }
+    if not used:
+        return ""
+    newest = services.keys.newest()
+    return "".join(f"+{name}:{newest[name]}" for name in sorted(used) if newest.get(name, 1) > 1)

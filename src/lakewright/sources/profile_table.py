@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakewright.project.draft import DraftColumn, DraftTable
 from lakewright.sources.grouping import Group
-from lakewright.sources.guess_pii import guess_pii
+from lakewright.sources.guess_pii import Personal, find_pii, mask_for
 from lakewright.sources.guess_types import (
     SHARE,
     Facts,
@@ -80,11 +80,12 @@ def describe_table(
     new = standard_names(read.columns)
     guesses, facts = _guesses(relation, read.columns, new, format, cursor)
     seen = some_values(relation, read.columns, cursor)
-    pii = {name: guess_pii(name, group.name, seen[name], one.type) for name, one in guesses.items()}
+    pii = {name: find_pii(name, group.name, seen[name], one.type) for name, one in guesses.items()}
     for name in facts:
         kind = read.columns[name]
         if kind == "VARCHAR" and (
-            pii[name][0] in ("phone", "card", "ssn", "address") or is_code(new[name], guesses[name])
+            _kind(pii[name]) in ("phone", "card", "ssn", "national_id", "address")
+            or is_code(new[name], guesses[name])
         ):
             guesses[name] = Guess("varchar")  # digits that nobody adds up
     nulls = null_words(relation, facts, guesses, cursor)
@@ -99,7 +100,8 @@ def describe_table(
     notes += _null_notes(facts, guesses, new, nulls)
     for name, found in guesses.items():
         figure = figures[name]
-        what, why = pii[name]
+        personal = pii[name]
+        what = _kind(personal)
         repeats = _repeats(new[name], figure, read.rows)
         columns.append(
             DraftColumn(
@@ -116,7 +118,7 @@ def describe_table(
                 values=() if what else figure.values,
                 format=found.format,
                 pii=what or None,
-                pii_reason=why,
+                pii_reason=_reason(personal, found.type),
             )
         )
         if found.note:
@@ -138,6 +140,16 @@ def describe_table(
     )
     back = {after: before for before, after in new.items()}
     return Draft(replace(table, key=combined_key(table, relation, everything, back, cursor)), everything)
+
+
+def _kind(found: Personal | None) -> str:
+    return found.kind if found is not None else ""
+
+
+def _reason(found: Personal | None, type: str) -> str:
+    if found is None:
+        return ""
+    return f"{found.evidence}; to hide it: mask: {mask_for(found.kind, type)}"
 
 
 def _guesses(

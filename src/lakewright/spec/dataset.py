@@ -6,6 +6,7 @@ from typing import Literal
 
 from lakewright.spec.base import Severity, Spec
 from lakewright.spec.expectations import Expectation
+from lakewright.spec.mask import Mask
 from lakewright.spec.star import Dimension, Fact
 from lakewright.spec.steps import Step
 
@@ -40,6 +41,7 @@ class Column(Spec, frozen=True, kw_only=True):
     format: str | None = None
     severity: Severity | None = None
     pii: str | None = None
+    mask: Mask | None = None
     classification: str | None = None
     tags: tuple[str, ...] = ()
     critical: bool = False
@@ -153,6 +155,11 @@ class Dataset(Spec, frozen=True, kw_only=True):
     def id(self) -> str:
         """``zone.name``."""
         return f"{self.zone}.{self.name}"
+
+    @property
+    def masks(self) -> dict[str, Mask]:
+        """The columns that are stored masked, and how."""
+        return {name: one.mask for name, one in self.file.columns.items() if one.mask is not None}
 
     @property
     def natural_keys(self) -> tuple[str, ...]:

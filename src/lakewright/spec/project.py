@@ -13,6 +13,7 @@ __all__ = [
     "S3",
     "Defaults",
     "Engine",
+    "Key",
     "Lake",
     "Lineage",
     "Project",
@@ -121,6 +122,20 @@ class Target(Spec, frozen=True, kw_only=True):
     query_cache: QueryCache | None = None
 
 
+class Key(Spec, frozen=True, kw_only=True):
+    """Where a key that masks values is kept.
+
+    ``file`` makes one under ``.lakewright/keys``, ``keyring`` in the operating system's keyring, ``kms`` a file
+    whose content AWS KMS has wrapped; ``secret`` takes one that you made.
+    """
+
+    store: Literal["file", "keyring", "kms", "secret"] = "file"
+    secret: str | None = None
+    kms_key: str | None = None
+    endpoint: str | None = None
+    region: str | None = None
+
+
 class ProjectFile(Spec, frozen=True, kw_only=True):
     """The keys of ``lakewright.yaml``. ``state`` is ``sqlite:<file>`` or ``postgresql://…``."""
 
@@ -133,6 +148,7 @@ class ProjectFile(Spec, frozen=True, kw_only=True):
     defaults: Defaults = Defaults()
     lineage: Lineage = Lineage()
     query_cache: QueryCache | None = None
+    keys: dict[str, Key] = {}
     targets: dict[str, Target] = {}
     default_target: str | None = None
 

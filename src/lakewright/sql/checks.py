@@ -68,7 +68,7 @@ def compile_checks(
     )
     if problems:
         raise ProjectError(problems)
-    personal = {name.lower() for name, rules in dataset.file.columns.items() if rules.pii}
+    personal = {name.lower() for name, rules in dataset.file.columns.items() if rules.pii or rules.mask}
     return _distinct([_guarded(check, personal) for check in found])
 
 

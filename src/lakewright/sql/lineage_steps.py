@@ -81,6 +81,9 @@ def trace_contract(relation: Relation, contract: Mapping[str, Column]) -> Relati
             kind.upper() != col.type.upper() if col.type else kind.upper() not in _TEXT
         )
         col = col.through("TRANSFORMATION") if converts else col
+        if column.mask is not None:
+            col = col.through("TRANSFORMATION", masking=True)
+            kind = "VARCHAR" if column.mask.retypes else kind
         result.columns[name.lower()] = replace(col, name=name, type=kind or col.type)
     for col in relation.visible():
         result.columns.setdefault(col.name.lower(), col)

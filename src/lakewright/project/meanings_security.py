@@ -1,0 +1,28 @@
+"""One sentence for every key of masks and of the keys that they use."""
+
+from __future__ import annotations
+
+from lakewright.spec.mask import Band, Hash, Redact, Token
+from lakewright.spec.project import Key
+
+__all__ = ["SECURITY"]
+
+SECURITY: dict[type, dict[str, str]] = {
+    Hash: {
+        "algorithm": "`sha256` and `md5` use no key and can be undone by trying values.",
+        "key": "The key's name, one of `keys`; `default` needs no entry there.",
+    },
+    Token: {
+        "domain": "Columns of one domain share their tokens, so that they can be joined.",
+        "key": "The key with which the vault keeps clear values, and finds them.",
+    },
+    Redact: {"kinds": "What is looked for; all of them without it."},
+    Band: {"width": "Width of a band, in the column's unit."},
+    Key: {
+        "store": "Where it is kept.",
+        "secret": "Reference to the secret that holds it, as 64 hexadecimal digits, for `store: secret`.",
+        "kms_key": "Id, alias or ARN of the key that wraps it, for `store: kms`.",
+        "endpoint": "Address of the key service, where it is not the provider's own.",
+        "region": "Region of the key service; the environment's without it.",
+    },
+}
