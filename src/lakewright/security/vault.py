@@ -105,11 +105,15 @@ class Vault:
                 for (digest, value), token in zip(left.items(), tokens, strict=True)
                 if token != value
             ]
+            added = 0
             if rows:
                 with self._state.begin(token_vault, security_keys) as connection:
                     self._require_newest(connection, key)
-                    connection.execute(_insert_new(connection), rows)
-            found |= self.tokens(domain, list(left))
+                    added = connection.execute(_insert_new(connection), rows).rowcount
+            if rows and added == len(rows):
+                found |= {str(row["digest"]): str(row["token"]) for row in rows}
+            else:  # some were there, or their token was
+                found |= self.tokens(domain, list(left))
             # a token that was taken by another value is drawn again
             left = {digest: value for digest, value in left.items() if digest not in found}
             round += 1
