@@ -20,10 +20,12 @@ from lakewright.security.vault import Vault, token_vault
 from lakewright.state import State
 
 
-@pytest.fixture
-def vault(tmp_path: Path) -> Iterator[Vault]:
-    """A vault in a state database of its own."""
-    state = State("sqlite:state.db", tmp_path)
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def vault(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Vault]:
+    """A vault in a state database of its own, of either kind."""
+    kind = request.param
+    address = "sqlite:state.db" if kind == "sqlite" else str(request.getfixturevalue("postgres_database"))
+    state = State(address, tmp_path)
     yield open_vault(state, tmp_path)
     state.close()
 
