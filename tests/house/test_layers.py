@@ -83,7 +83,6 @@ DISTRIBUTIONS = {
     "botocore": "boto3",
     "adbc_driver_postgresql": "adbc-driver-postgresql",
     "adbc_driver_manager": "adbc-driver-postgresql",
-    "botocore": "boto3",
     "stdnum": "python-stdnum",
 }
 

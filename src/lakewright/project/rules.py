@@ -42,12 +42,9 @@ from lakewright.spec.expectations import (
 )
 from lakewright.spec.mask import Band, Hash, Mask, Token
 from lakewright.spec.project import (
-    S3,
     Defaults,
     Engine,
-    Key,
     Lake,
-    Lineage,
     ProjectFile,
     QueryCache,
     Target,
@@ -68,8 +65,6 @@ __all__ = [
     "MAY_BE_EMPTY",
     "PATTERNS",
     "RANGES",
-    "SECRET",
-    "SECRET_INSIDE",
     "TEXT_RULES",
     "WORDS",
     "CastTo",
@@ -481,31 +476,3 @@ HIDDEN: frozenset[Field] = frozenset({(UnitTest, "path"), (Dataset, "path")})
 
 #: Text taken as it is, without references: the rows of a test are data.
 LITERAL_ROWS: frozenset[type] = frozenset({UnitTest})
-
-#: Fields that hold nothing but a secret: a reference is required, and kept until the moment of use.
-SECRET: frozenset[Field] = frozenset(
-    {
-        *rules_rest.SECRET,
-        (S3, "secret"),
-        (S3, "key_id"),
-        (Lake, "token"),
-        (Lineage, "api_key"),
-        (Key, "secret"),
-    }
-)
-
-#: Fields that may hold a secret among other text: ``${secret:…}`` is kept, a literal password refused.
-SECRET_INSIDE: frozenset[Field] = frozenset(
-    {
-        *rules_rest.SECRET_INSIDE,
-        (Lake, "catalog"),
-        (Lake, "warehouse"),
-        (S3, "endpoint"),
-        (ProjectFile, "state"),
-        (Target, "state"),
-        (Lineage, "url"),
-        (QueryCache, "store"),
-        (DatabaseSource, "connection"),
-        (Warehouse, "connection"),
-    }
-)

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import msgspec.inspect as mi
 
-from lakewright.project import rules
+from lakewright.project import rules, rules_secrets
 from lakewright.spec.expectations import EXPECTATIONS, Expectation
 from lakewright.spec.mask import MASKS, Mask
 from lakewright.spec.steps import STEPS, Step
@@ -269,7 +269,13 @@ def _shape(kind: mi.Type, place: tuple[type, str], required: bool, inner: bool =
     filled = required and place not in rules.MAY_BE_EMPTY
     match kind:
         case mi.StrType():
-            secret = "only" if place in rules.SECRET else "inside" if place in rules.SECRET_INSIDE else ""
+            secret = (
+                "only"
+                if place in rules_secrets.SECRET
+                else "inside"
+                if place in rules_secrets.SECRET_INSIDE
+                else ""
+            )
             return Text(rules.TEXT_RULES.get(place), secret, place[0] in rules.LITERAL_ROWS)
         case mi.BoolType():
             return Boolean()
