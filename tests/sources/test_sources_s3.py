@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,27 @@ def test_from_a_landing_prefix_to_raw_and_back(ministack: Ministack, tmp_path: P
         taken = take("s", "d", source, root=tmp_path, store=store, state=state, cursor=cursor, s3=settings)
         assert [(file.version, file.change) for file in taken.files] == [(2, "changed")]
         assert sorted(zone.rows()) == [("1", "Ann"), ("2", "Bob"), ("3", "Zoë")]
+    state.close()
+
+
+def test_packed_files_are_copied_as_they_are(ministack: Ministack, tmp_path: Path) -> None:
+    """Arrow would unpack and pack by the ending of a name."""
+    bucket = ministack.bucket()
+    data = gzip.compress(b"id,name\n1,Ann\n")
+    put(ministack, bucket, "landing/orders.csv.gz", data)
+    settings = s3(ministack)
+    store = open_raw(Lake(path=f"s3://{bucket}/lake", s3=settings), tmp_path, str)
+    state = State("sqlite:state.db", tmp_path)
+    source = FileSource(path=f"s3://{bucket}/landing", datasets={"d": FileDataset(files="orders.csv.gz")})
+    with Session.open(Engine(), root=tmp_path) as session:
+        cursor = session.cursor()
+        load(cursor, "httpfs")
+        session.execute(s3_secret("test", settings, session, str))
+        taken = take("s", "d", source, root=tmp_path, store=store, state=state, cursor=cursor, s3=settings)
+        assert (taken.rows, taken.busy, taken.bytes) == (1, (), len(data))
+        with store.open(taken.files[0].raw_path) as stream:
+            assert stream.read() == data
+        assert Zone(tmp_path, store, state, cursor, tmp_path).rows() == [("1", "Ann")]
     state.close()
 
 

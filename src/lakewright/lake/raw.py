@@ -178,7 +178,7 @@ class S3Store(RawStore):
         return "/".join(part for part in (self._bucket, self._prefix, path) if part)
 
     def _write(self, stream: IO[bytes], path: str) -> int:
-        out = self._fs.open_output_stream(self._key(path), buffer_size=8 * _CHUNK)
+        out = self._fs.open_output_stream(self._key(path), compression=None, buffer_size=8 * _CHUNK)
         try:
             shutil.copyfileobj(stream, out, 8 * _CHUNK)
             size = int(out.tell())

@@ -130,7 +130,7 @@ def _remote(files: Any, info: Any, name: str) -> Found:
         info.size,
         info.mtime,
         f"s3://{info.path}",
-        lambda: cast("BinaryIO", files.open_input_stream(info.path)),
+        lambda: cast("BinaryIO", files.open_input_stream(info.path, compression=None)),
         status,
     )
 
