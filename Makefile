@@ -60,21 +60,24 @@ units: setup ## the tests alone; ARGS="-k name" chooses
 
 test: lint types layers units ## all of the above: what has to pass before a change lands
 
-demo: runtime ## generate a shop's data, build its lake, show what came of it
+demo: runtime ## generate a retailer's data, build its lake and star schema, publish it to a warehouse
 	@if [ -e $(DEMO) ] && [ ! -e $(DEMO)/lakewright.yaml ]; then echo "$(DEMO) is not a demo of ours; DEMO=FOLDER names another" >&2; exit 2; fi
 	rm -rf $(DEMO)
-	$(BIN)/lakewright init $(DEMO) --template quickstart
+	$(BIN)/lakewright init $(DEMO) --template retail
 	cd $(DEMO) && export PATH="$(abspath $(BIN)):$$PATH" && \
 	  lakewright plan && \
 	  lakewright run && \
 	  lakewright quality && \
-	  lakewright query "select sold_on, sum(orders) as orders, sum(revenue) as revenue from curated.daily_sales group by sold_on order by sold_on limit 10"
-	@printf '%s\n' '' 'Try next:' \
+	  lakewright pii scan raw.customers processed.customer_changes && \
+	  lakewright query "select category, sum(items) as items, sum(revenue) as revenue from curated.monthly_sales group by category order by revenue desc" && \
+	  python -c "import duckdb; print(duckdb.connect('bi.duckdb', read_only=True).sql('select * from best_products order by revenue desc limit 5'))"
+	@printf '%s\n' 'The last table is read from the warehouse, bi.duckdb, which knows nothing of Lakewright.' '' 'Try next:' \
 	  '  cd $(DEMO) && export PATH="$(abspath $(BIN)):$$PATH"' \
-	  '  lakewright query "select * from curated.product_sales order by revenue desc limit 5"' \
 	  '  lakewright query "select * from quarantine.processed_orders limit 5"   # bad rows, and why' \
-	  '  lakewright lineage curated.daily_sales' \
-	  '  lakewright catalog curated.customer_value' \
+	  '  lakewright query "select * from curated.dim_customer order by customer_id, valid_from limit 5"' \
+	  '  lakewright lineage curated.monthly_sales --columns' \
+	  '  lakewright catalog curated.fact_sales' \
+	  '  lakewright pii reveal --help                                           # see behind tokens, if you may' \
 	  '  lakewright run                                                         # nothing new: no work'
 
 bench: setup ## measure against DuckDB, Spark, Polars, dlt and Great Expectations; ARGS="--only build"

@@ -46,11 +46,25 @@ JSON_CALLS = [
     ("lifecycle", "--dry-run"),
     ("archives",),
     ("hold", "list"),
+    ("keys", "list"),
+    ("pii", "scan"),
+    ("pii", "audit"),
 ]
 
 
 def test_the_calls_name_every_command() -> None:
     assert set(COMMANDS) - {call[0] for call in JSON_CALLS} == {"init", "run", "restore", "compact", "cache"}
+
+
+def test_the_cache_tells_how_often_it_answered(tmp_path: Path) -> None:
+    write(tmp_path, {"lakewright.yaml": "name: shop\nquery_cache: {lifetime: 1h}\n"})
+    for _ in range(2):
+        assert run_cli("query", "select 1 as a", cwd=tmp_path).code == 0
+    ran = run_cli("cache", "--json", cwd=tmp_path)
+    assert {name: ran.json[name] for name in ("entries", "hits", "misses", "rate")} == {
+        "entries": 1, "hits": 1, "misses": 1, "rate": 0.5,
+    }  # fmt: skip
+    assert run_cli("cache", "--clear", cwd=tmp_path).err.startswith("1 result dropped")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -15,7 +15,7 @@ from lakewright.errors import NotFoundError, UsageError, nearest
 __all__ = ["TEMPLATES", "Made", "init_from", "init_template"]
 
 #: The templates that ``init --template`` knows.
-TEMPLATES = ("quickstart", "empty")
+TEMPLATES = ("quickstart", "retail", "empty")
 
 
 _DATABASE = re.compile(r"(?:postgresql|postgres|mysql|mariadb)://|sqlite:")
@@ -32,7 +32,7 @@ class Made:
 
 
 def init_template(folder: Path, template: str = "quickstart") -> Made:
-    """Write the project *template* into *folder*; ``quickstart`` gets a shop's data too.
+    """Write the project *template* into *folder*; ``quickstart`` and ``retail`` get a shop's data too.
 
     Raises LW905 when the folder already holds a project or other files.
     """
@@ -45,10 +45,12 @@ def init_template(folder: Path, template: str = "quickstart") -> Made:
     with as_file(files("lakewright.project") / "templates" / template) as source:
         shutil.copytree(source, folder, dirs_exist_ok=True)
     notes: tuple[str, ...] = ()
-    if template == "quickstart":
-        from lakewright.sources.sample import write_shop
+    if template != "empty":
+        from lakewright.sources.sample import write_catalogue, write_shop
 
         sample = write_shop(folder / "landing")
+        if template == "retail":
+            write_catalogue(folder / "landing")
         notes = (f"made up the shop's data in {folder / 'landing'}: {sample}",)
     name = _name_project(folder)
     written = sorted(

@@ -52,7 +52,10 @@ def init(
         list[str] | None,
         typer.Option("--exclude", metavar="PATTERN", help="Tables of a database to leave out."),
     ] = None,
-    template: Annotated[str, typer.Option(help="quickstart (a shop with data) or empty.")] = "quickstart",
+    template: Annotated[
+        str,
+        typer.Option(help="quickstart (a shop with data), retail (a star schema and a warehouse) or empty."),
+    ] = "quickstart",
     as_json: AsJson = False,
 ) -> None:
     """Write a new project: from your files, from a database, or from a template."""

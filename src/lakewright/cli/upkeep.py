@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lakewright.cli.options import AsJson, ProjectFolder, TargetName
-from lakewright.cli.output import emit_json, note, print_table, print_text, short_time, size
+from lakewright.cli.output import counted, emit_json, note, print_table, print_text, short_time, size
 from lakewright.errors import UsageError
 
 __all__ = ["register"]
@@ -75,7 +75,7 @@ def cache(
         )
         return
     if clear:
-        note(f"{dropped:,} results dropped")
+        note(f"{counted(dropped, 'result')} dropped")
     rate = "" if found.rate is None else f"{100 * found.rate:.1f} %"
     print_table(
         ["store", "results", "size", "hits", "misses", "rate"],

@@ -7,6 +7,9 @@ The same arguments give the same content, at any size, on any machine. Statement
 from __future__ import annotations
 
 import gzip
+import json
+import shutil
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -22,7 +25,7 @@ from lakewright.sources import sample_sql
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Sample", "events", "write_shop"]
+__all__ = ["Sample", "events", "write_catalogue", "write_shop"]
 
 #: Orders by weekday, Monday first, as a share of an average day.
 _WEEK = (0.85, 0.88, 0.93, 0.99, 1.18, 1.34, 0.83)
@@ -315,3 +318,23 @@ def _count(con: duckdb.DuckDBPyConnection, sample: Sample, dataset: str) -> None
 
 def _text(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
+
+
+def write_catalogue(folder: Path) -> Path:
+    """Put the latest catalogue among the files of :func:`write_shop` into a SQLite database, and return its path."""
+    latest = max((folder / "products").glob("*.json"))
+    products = json.loads(latest.read_text("utf-8"))["products"]
+    path = folder / "erp.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(
+            "CREATE TABLE products (product_id INTEGER PRIMARY KEY, sku TEXT, name TEXT, category TEXT,"
+            " list_price DECIMAL(10, 2), cost DECIMAL(10, 2))"
+        )
+        names = ("product_id", "sku", "name", "category", "list_price", "cost")
+        database.executemany(
+            "INSERT OR REPLACE INTO products VALUES (?, ?, ?, ?, ?, ?)",
+            [[one.get(name) for name in names] for one in products],
+        )
+        database.commit()
+    shutil.rmtree(folder / "products")
+    return path
