@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 __all__ = ["Postgres"]
 
 _BATCH = 100_000
-# How long the swap waits for readers of the old tables before it gives way to them, and is tried again.
-_PATIENCE = "60s"
+# Below PostgreSQL's deadlock_timeout, which is a second.
+_LOCK_WAIT = "300ms"
+# Seconds for which the exchange is tried again while readers hold what is to be replaced, and between two trials.
+_PATIENCE = 300.0
+_FIRST_WAIT, _LONGEST_WAIT = 0.05, 1.0
 _CONNECT_SECONDS = 15
 
 
@@ -49,6 +53,7 @@ class Postgres:
                 self.url, autocommit=True, connect_timeout=_CONNECT_SECONDS
             )
         self._stop: Callable[[], None] | None = None
+        self._cancelled = False
 
     def _place(self) -> str:
         return _without_password(self.url)
@@ -181,33 +186,60 @@ class Postgres:
     # --- the swap
 
     def _swap(self, load: Load, before: Served, counts: dict[str, int], roles: Sequence[Role]) -> None:
+        """Exchange the objects in one transaction, as soon as no reader holds them.
+
+        A reader of several tables takes its locks in another order than we do. So we wait for ours for less
+        time than PostgreSQL takes to look for deadlocks, and give way: no reader is ever the one that fails.
+        """
+        from psycopg.errors import DeadlockDetected, LockNotAvailable
+
+        until, wait = time.monotonic() + _PATIENCE, _FIRST_WAIT
+        while True:
+            try:
+                with self.connection.transaction():
+                    self._do(f"SET LOCAL lock_timeout TO '{_LOCK_WAIT}'")
+                    self._exchange(load, before, counts, roles)
+                return
+            except (LockNotAvailable, DeadlockDetected):
+                if self._cancelled or time.monotonic() > until:
+                    raise
+            time.sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT)
+
+    def _exchange(self, load: Load, before: Served, counts: dict[str, int], roles: Sequence[Role]) -> None:
         added = [one for one in load.tables if one.upsert]
         stay = {one.name for one in added}
-        with self.connection.transaction():
-            self._do(f"SET LOCAL lock_timeout TO '{_PATIENCE}'")
-            for name, kind in reversed(list(before.objects.items())):
-                if kind != "table":
-                    self._do(f"DROP {kind.upper()} IF EXISTS {self._name(name)}")
-            for name in stay:
-                self._drop_references(name)
-            gone = [name for name, kind in before.objects.items() if kind == "table" and name not in stay]
-            if gone:
-                self._do(f"DROP TABLE IF EXISTS {', '.join(self._name(name) for name in gone)}")
+        # all locks first: what takes long comes after
+        locked = [
+            name
+            for name, kind in before.objects.items()
+            if kind != "materialized view" and self._exists(name)
+        ]
+        if locked:
+            self._do(f"LOCK TABLE {', '.join(self._name(name) for name in locked)} IN ACCESS EXCLUSIVE MODE")
+        for name, kind in reversed(list(before.objects.items())):
+            if kind != "table":
+                self._do(f"DROP {kind.upper()} IF EXISTS {self._name(name)}")
+        for name in stay:
+            self._drop_references(name)
+        gone = [name for name, kind in before.objects.items() if kind == "table" and name not in stay]
+        if gone:
+            self._do(f"DROP TABLE IF EXISTS {', '.join(self._name(name) for name in gone)}")
+        for one in load.tables:
+            if not one.upsert and (one.sql is None or not load.adds):
+                self._move("TABLE", one.name)
+        for one in added:
+            self._merge(one)
+        if load.adds:
             for one in load.tables:
-                if not one.upsert and (one.sql is None or not load.adds):
-                    self._move("TABLE", one.name)
-            for one in added:
-                self._merge(one)
-            if load.adds:
-                for one in load.tables:
-                    if one.sql is None:
-                        self._refer(one, self.schema)
-                self._derive(load, counts, self.schema)
-            else:
-                for view in load.views:
-                    self._move("MATERIALIZED VIEW" if view.materialized else "VIEW", view.name)
-            self._grant(load, roles, before)
-            self._note(load, counts)
+                if one.sql is None:
+                    self._refer(one, self.schema)
+            self._derive(load, counts, self.schema)
+        else:
+            for view in load.views:
+                self._move("MATERIALIZED VIEW" if view.materialized else "VIEW", view.name)
+        self._grant(load, roles, before)
+        self._note(load, counts)
 
     def _move(self, kind: str, name: str) -> None:
         self._do(f"ALTER {kind} {self._name(name, self.staging)} SET SCHEMA {_quoted(self.schema)}")
@@ -329,6 +361,7 @@ class Postgres:
 
     def cancel(self) -> None:
         """See :meth:`lakewright.warehouse.model.Target.cancel`."""
+        self._cancelled = True
         with contextlib.suppress(Exception):
             self.connection.cancel_safe(timeout=5)
         if self._stop is not None:
