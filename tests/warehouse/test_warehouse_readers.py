@@ -11,9 +11,9 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from shop_folder import Folder
+from warehouse_places import Place, make_place
 
 import lakewright
-from conftest import Place, make_place
 from lakewright.errors import ProjectError
 from servers import absent
 

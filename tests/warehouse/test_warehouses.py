@@ -11,9 +11,9 @@ import pytest
 from processes import start
 from shop_folder import Folder
 from star_folder import customers, sales
+from warehouse_places import Place
 
 import lakewright
-from conftest import Place
 from lakewright.app.run import RunReport
 
 CITIES = "select city, sales from by_city order by city"
