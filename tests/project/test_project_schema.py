@@ -49,6 +49,12 @@ VALID = {
         "from: raw.orders\ncolumns: {a: {in: [1, x, true, 2.5], min: 2024-01-01}, b: &b {type: int}, c: {<<: *b, key: true}}\n"
         "write: {mode: scd2, keys: [a], scd2: {track: [b]}}\nretention: forever\nretry: null\n",
     ],
+    "warehouse": [
+        "connection: ${BI:-duckdb:bi.duckdb}\ntables: {orders: processed.orders}\n",
+        "connection: 'postgresql://loader:${secret:BI_PASSWORD}@host/bi'\n"
+        "tables: {orders: {dataset: processed.orders, mode: upsert, indexes: [order_id]}}\n"
+        "views: {big: 'select * from orders', sums: {sql: select count(*) as n from orders, materialized: true}}\n",
+    ],
     "test": [
         "name: a\ndataset: b.c\ngiven: {raw.x: [{a: [1, {b: null}]}]}\nexpect: []\nquarantined: [{}]\n",
         "- {name: a, dataset: b.c, given: {}, expect: [], ordered: true}\n",
@@ -59,6 +65,7 @@ PATHS = {
     "lakewright.yaml": "lakewright.yaml",
     "source": "sources/shop.yaml",
     "dataset": "datasets/processed/orders.yaml",
+    "warehouse": "warehouses/bi.yaml",
     "test": "tests/a.yaml",
 }
 
@@ -89,7 +96,7 @@ def test_what_loads_is_valid(write: Write, kind: str, text: str) -> None:
     "file", sorted(TEMPLATES.rglob("*.yaml")), ids=lambda file: "/".join(file.parts[-3:])
 )
 def test_templates_are_valid(file: Path) -> None:
-    kind = {"sources": "source", "tests": "test"}.get(file.parent.name, "dataset")
+    kind = {"sources": "source", "tests": "test", "warehouses": "warehouse"}.get(file.parent.name, "dataset")
     assert errors("lakewright.yaml" if file.name == "lakewright.yaml" else kind, file.read_text()) == []
 
 

@@ -42,7 +42,7 @@ _REFERENCE: Schema = {
 
 
 def json_schemas() -> dict[str, Schema]:
-    """The schema (draft 2020-12) of each kind of file: ``lakewright.yaml``, ``source``, ``dataset``, ``test``."""
+    """The schema (draft 2020-12) of each kind of file: ``lakewright.yaml``, ``source``, ``dataset``, ``warehouse``, ``test``."""
     return {kind: _document(kind, place, structs) for kind, (place, structs) in KINDS.items()}
 
 
