@@ -40,6 +40,26 @@ def sales(rows: int) -> Path:
     return target
 
 
+def sales_parquet(rows: int) -> Path:
+    """Clean sales of ten columns as Parquet, with a few nulls, for databases."""
+    target = DATA / f"sales_{rows}" / "sales.parquet"
+    if not target.is_file():
+        note(f"    making {target.name} with {rows:,} rows …")
+        _copy(
+            f"""select i as order_id, case when hash(i * 3) % 100 > 0 then (hash(i) % 500000)::integer end as customer_id,
+            (hash(i * 7) % 20000)::integer as product_id,
+            timestamp '2024-01-01' + to_seconds((hash(i * 13) % 31536000)::bigint) as ordered_at,
+            (1 + hash(i * 19) % 10)::integer as quantity,
+            ((hash(i * 23) % 100000) / 100)::decimal(10, 2) as unit_price,
+            (hash(i * 29) % 30) / 100.0::double as discount,
+            ['new', 'paid', 'shipped', 'cancelled'][1 + (hash(i * 31) % 4)::int] as status,
+            'user' || (hash(i) % 500000) || '@example.com' as email,
+            'note about the order number ' || (hash(i * 47) % 1000000) as note from range({rows}) t(i)""",
+            target,
+        )
+    return target
+
+
 _PEOPLE = """
 select i as id, 'user' || (hash(i) % 2000000) || '@example.com' as email,
   '4' || lpad((hash(i * 3) % 1000000000000000)::varchar, 15, '0') as card,
@@ -61,6 +81,61 @@ def people(rows: int) -> Path:
         note(f"    making {target.name} with {rows:,} rows …")
         _copy(_PEOPLE.format(rows=rows), target)
     return target
+
+
+_CUSTOMERS = """
+select i as id, 'Customer ' || i as name, 'user' || i || '@example.com' as email,
+  'city ' || (hash(i * 3 + {salt}) % 5000) as city,
+  ['new', 'regular', 'gold', 'lost'][1 + (hash(i * 5 + {salt}) % 4)::int] as segment,
+  (hash(i * 7 + {salt}) % 1000000)::decimal(12, 2) / 100 as balance,
+  timestamp '{day}' + to_seconds((hash(i * 11 + {salt}) % 86400)::bigint) as updated_at
+from range({rows}) t(i) {where}
+"""
+
+
+def customers(rows: int, changes: int) -> tuple[Path, Path]:
+    """Two Parquet files: *rows* customers, and *changes* of random ones among them, on a later day."""
+    folder = DATA / f"customers_{rows}_{changes}"
+    base, changed = folder / "base.parquet", folder / "changed.parquet"
+    if not changed.is_file():
+        note(f"    making {rows:,} customers and {changes:,} changes …")
+        # Every key whose hash is among the least is chosen: as many as asked, spread over the whole table.
+        chosen = f"qualify row_number() over (order by hash(i * 13)) <= {changes}"
+        _copy(_CUSTOMERS.format(salt=0, day="2024-01-01", rows=rows, where=""), base)
+        _copy(_CUSTOMERS.format(salt=1, day="2024-06-01", rows=rows, where=chosen), changed)
+    return base, changed
+
+
+def lines(rows: int) -> Path:
+    """A folder for a star schema: ``lines``, ``customers`` (a fifth of them changed once) and ``products``."""
+    folder = DATA / f"lines_{rows}"
+    people, things = max(100, rows // 20), max(20, rows // 500)
+    if not (folder / ".done").is_file():
+        note(f"    making {rows:,} lines of orders …")
+        _copy(
+            f"""select i as line_id, (hash(i * 3) % {people})::bigint as customer_id,
+            (hash(i * 5) % {things})::bigint as product_id,
+            timestamp '2024-01-01' + to_seconds((hash(i * 7) % 31536000)::bigint) as ordered_at,
+            (1 + hash(i * 11) % 9)::integer as quantity,
+            ((hash(i * 13) % 100000) / 100)::decimal(10, 2) as unit_price
+            from range({rows}) t(i)""",
+            folder / "lines.parquet",
+        )
+        _copy(
+            f"""select c as customer_id, 'Customer ' || c as name,
+            ['DE', 'FR', 'IT', 'NO', 'PT'][1 + (hash(c * 3 + v) % 5)::int] as country,
+            ['new', 'regular', 'gold'][1 + (hash(c * 7 + v) % 3)::int] as segment,
+            timestamp '2023-01-01' + to_days((v * 500)::int) as updated_at
+            from range({people}) t(c), range(2) u(v) where v = 0 or hash(c * 17) % 5 = 0""",
+            folder / "customers.parquet",
+        )
+        _copy(
+            f"""select p as product_id, 'Product ' || p as name, 'category ' || (hash(p) % 40) as category,
+            timestamp '2023-01-01' as updated_at from range({things}) t(p)""",
+            folder / "products.parquet",
+        )
+        (folder / ".done").touch()
+    return folder
 
 
 def small_files(files: int, rows: int = 100) -> Path:
@@ -103,5 +178,6 @@ def _copy(query: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     with duckdb.connect() as con:
-        con.execute(f"copy ({query}) to '{part}' (format csv, header true)")
+        kind = "format parquet" if target.suffix == ".parquet" else "format csv, header true"
+        con.execute(f"copy ({query}) to '{part}' ({kind})")
     part.rename(target)

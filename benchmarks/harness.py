@@ -27,7 +27,15 @@ PEERS: dict[str, tuple[str, ...]] = {
     "pyspark": ("pyspark",),
     "great_expectations": ("great-expectations", "pyarrow"),
     "dlt": ("dlt[duckdb]", "pyarrow"),
+    # dbt-core 1.12 downloads a part of itself while it is installed, from a place that no index serves.
+    "dbt": ("dbt-core<1.12", "dbt-duckdb", "duckdb==1.5.5"),
+    "delta": ("deltalake", "pyarrow"),
+    "clients": ("psycopg[binary]", "pymysql", "pyarrow"),
 }
+
+
+#: What the extra for MySQL and MariaDB adds to the lock of what a user installs.
+MYSQL = "pymysql>=1.1"
 
 
 class Unavailable(Exception):
@@ -191,9 +199,10 @@ def peer(name: str) -> Path:
     install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
     if name == "lakewright":
         lock = ROOT / "requirements.lock"
-        wanted = lock.read_text()
+        wanted = lock.read_text() + MYSQL
         steps = [
             [*install, "--require-hashes", "-r", str(lock)],
+            [*install, MYSQL],
             [*install, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)],
         ]
     else:

@@ -65,6 +65,86 @@ def people(folder: Path, source: Path, *, masked: bool) -> Path:
     return project
 
 
+def customers(folder: Path, *, mode: str) -> Path:
+    """Customers by key from Parquet files in ``landing``: *mode* is ``merge`` or ``scd2``."""
+    project = fresh(folder)
+    _write(project / "lakewright.yaml", "name: customers\n")
+    _write(
+        project / "sources" / "files.yaml",
+        'kind: files\npath: landing\ndatasets:\n  customers: {files: "*.parquet"}\n',
+    )
+    history = ", scd2: {changed_at: updated_at}" if mode == "scd2" else ""
+    _write(
+        project / "datasets" / "processed" / "customers.yaml",
+        "from: raw.customers\ncolumns:\n  id: {type: bigint, key: true}\n  updated_at: {type: timestamp, required: true}\n"
+        f"write: {{mode: {mode}{history}}}\n",
+    )
+    (project / "landing").mkdir()
+    return project
+
+
+def star(folder: Path, source: Path, *, cache: bool = False) -> Path:
+    """Two dimensions with history, a dimension of days, a fact by month and an aggregate."""
+    project = fresh(folder)
+    _write(project / "lakewright.yaml", "name: star\n" + ("query_cache: {lifetime: 1h}\n" if cache else ""))
+    names = ("lines", "customers", "products")
+    raw = "".join(f"  {name}: {{files: {name}.parquet}}\n" for name in names)
+    _write(project / "sources" / "files.yaml", f'kind: files\npath: "{source}"\ndatasets:\n{raw}')
+    curated = project / "datasets" / "curated"
+    for name in ("customer", "product"):
+        _write(
+            curated / f"dim_{name}.yaml",
+            f"from: raw.{name}s\ndimension: {{}}\ncolumns:\n  {name}_id: {{type: bigint, key: true}}\n"
+            "write: {mode: scd2, scd2: {changed_at: updated_at}}\n",
+        )
+    _write(curated / "dim_date.yaml", "dimension: {date: {from: 2023-01-01, to: 2025-12-31}}\n")
+    _write(
+        curated / "fact_sales.sql",
+        "select line_id, customer_id, product_id, ordered_at, quantity, unit_price,\n"
+        "  quantity * unit_price as revenue\nfrom raw.lines\n",
+    )
+    _write(
+        curated / "fact_sales.yaml",
+        "columns:\n  line_id: {type: bigint, key: true}\n  quantity: {type: integer, min: 1}\n"
+        '  revenue: {type: "decimal(14,2)", min: 0}\n'
+        "fact:\n  at: ordered_at\n  dimensions:\n    customer_key: curated.dim_customer\n"
+        "    product_key: curated.dim_product\n    date_key: {dimension: curated.dim_date, on: {ordered_at: date}}\n"
+        "write: {mode: merge, partition_by: [year(ordered_at), month(ordered_at)]}\n",
+    )
+    _write(
+        curated / "monthly_sales.sql",
+        "select date_trunc('month', s.ordered_at)::date as month, p.category, c.country, sum(s.revenue) as revenue\n"
+        "from curated.fact_sales as s join curated.dim_product as p using (product_key)\n"
+        "join curated.dim_customer as c using (customer_key)\ngroup by all\n",
+    )
+    _write(curated / "monthly_sales.yaml", "write: {mode: replace}\n")
+    return project
+
+
+def database(folder: Path, url: str, table: str) -> Path:
+    """One table of a database into raw."""
+    project = fresh(folder)
+    _write(project / "lakewright.yaml", "name: read\n")
+    _write(
+        project / "sources" / "server.yaml",
+        f"kind: database\nconnection: {url}\ndatasets:\n  {table}: {{table: {table}}}\n",
+    )
+    return project
+
+
+def warehouse(folder: Path, source: Path, url: str) -> Path:
+    """A table of the lake, and a warehouse at *url* that serves it."""
+    project = fresh(folder)
+    _write(project / "lakewright.yaml", "name: serve\n")
+    _write(
+        project / "sources" / "files.yaml",
+        f'kind: files\npath: "{source.parent}"\ndatasets:\n  sales: {{files: "{source.name}"}}\n',
+    )
+    _write(project / "datasets" / "processed" / "sales.yaml", "from: raw.sales\nwrite: {mode: replace}\n")
+    _write(project / "warehouses" / "bi.yaml", f"connection: {url}\ntables: {{sales: processed.sales}}\n")
+    return project
+
+
 def wide(folder: Path, datasets: int, *, sources: int) -> Path:
     """*datasets* datasets over *sources* small CSV files, half steps, half SQL, in layers of dependencies."""
     project = fresh(folder)

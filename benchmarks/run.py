@@ -20,11 +20,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness import DATA, note
+from measures import Figure, Outcome, Size, tidy
 from scenarios import SCENARIOS as GENERAL
-from scenarios import Figure, Outcome, Size, tidy
+from scenarios_databases import mariadb, postgres
+from scenarios_history import merge, scd2
 from scenarios_mask import mask
+from scenarios_star import cached_query, star
 
-SCENARIOS = {**GENERAL, "mask": mask}
+LATER = (mask, scd2, merge, star, cached_query, postgres, mariadb)
+SCENARIOS = {**GENERAL, **{one.__name__: one for one in LATER}}
 
 
 def main() -> int:

@@ -1,35 +1,26 @@
-"""The scenarios: who competes at what, and which ratio was promised."""
+"""The scenarios of the main job: who competes at what, and which ratio was promised."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import data
 import projects
-from harness import DATA, HERE, Contender, Run, Unavailable, compete, fresh, note, ours, peer, process
-
-WORK = DATA / "work"
-PEERS = HERE / "peers"
-SCRIPTS = HERE / "ours"
-
-
-@dataclass(frozen=True)
-class Size:
-    """How large everything is: *rows* of the big file, the rest in proportion to it."""
-
-    rows: int = 10_000_000
-
-    @property
-    def share(self) -> float:
-        return min(1.0, self.rows / 10_000_000)
-
-    def of(self, full: int, least: int = 1) -> int:
-        return max(least, round(full * self.share))
-
+from harness import DATA, Contender, Run, Unavailable, compete, fresh, note, ours, peer, process
+from measures import (
+    SCRIPTS,
+    WORK,
+    Figure,
+    Outcome,
+    Size,
+    compression,
+    divide,
+    number,
+    peer_run,
+    ratio,
+    run_project,
+)
 
 #: Why figures are missed, where they are.
 _BUILD = (
@@ -41,114 +32,28 @@ _COMMIT = (
 )
 
 
-@dataclass
-class Figure:
-    """One promise: *value* must be at most (or, with ``least``, at least) *target*.
-
-    *why* says in one sentence what a missed figure comes from; it is shown only when it is missed.
-    """
-
-    what: str
-    value: float | None
-    target: float
-    unit: str = "×"
-    least: bool = False
-    why: str = ""
-
-    @property
-    def met(self) -> bool | None:
-        if self.value is None:
-            return None
-        return self.value >= self.target if self.least else self.value <= self.target
-
-    def summary(self) -> dict[str, object]:
-        return {
-            "what": self.what,
-            "value": None if self.value is None else round(self.value, 3),
-            "bound": "at least" if self.least else "at most",
-            "target": self.target,
-            "unit": self.unit,
-            "met": self.met,
-            "why": "" if self.met else self.why,
-        }
-
-
-@dataclass
-class Outcome:
-    """What a scenario found."""
-
-    name: str
-    about: str
-    contenders: list[Contender] = field(default_factory=list)
-    figures: list[Figure] = field(default_factory=list)
-
-
-def _ratio(of: Contender, to: Contender) -> float | None:
-    return of.seconds / to.seconds if of.runs and to.runs else None
-
-
-def _peer(name: str, environment: str, script: str, arguments: Callable[[], list[object]]) -> Contender:
-    def start() -> Run:
-        python = peer(environment)
-        return process([python, PEERS / script, *map(str, arguments())])
-
-    return Contender(name, start, prepare=lambda: _discard(peer, environment))
-
-
-def _discard(call: Callable[[str], Path], name: str) -> None:
-    call(name)
-
-
-def _run_project(name: str, make: Callable[[], Path]) -> Contender:
-    """`lakewright run` on a project that is new each time: the whole command is timed."""
-    made: list[Path] = []
-
-    def prepare() -> None:
-        made[:] = [make()]
-
-    def start() -> Run:
-        return process(ours("run", "--json"), cwd=made[0])
-
-    return Contender(name, start, prepare)
-
-
-def _compression(project: Path) -> str:
-    """How the lake compresses, so that DuckDB is asked to do the same."""
-    import duckdb
-
-    files = sorted((project / "lake").rglob("*.parquet"))
-    for one in files:
-        if "raw" not in one.parts:
-            row = duckdb.execute(
-                "select any_value(compression) from parquet_metadata(?)", [str(one)]
-            ).fetchone()
-            if row:
-                return str(row[0]).lower()
-    return "zstd"
-
-
 def build(size: Size, rounds: int) -> Outcome:
     """The whole build: parse, cast, deduplicate, 20 checks, quarantine, months, audit, commit."""
     csv = data.sales(size.rows)
     project = WORK / "build"
-    mine = _run_project("lakewright run", lambda: projects.sales(project, csv.parent))
-    floor = _peer(
+    mine = run_project("lakewright run", lambda: projects.sales(project, csv.parent))
+    floor = peer_run(
         "duckdb COPY alone",
         "duckdb",
         "duckdb_copy.py",
-        lambda: [csv, fresh(WORK / "copy") / "out", _compression(project)],
+        lambda: [csv, fresh(WORK / "copy") / "out", compression(project)],
     )
-    spark = _peer(
+    spark = peer_run(
         "pyspark local[2]",
         "pyspark",
         "pyspark_build.py",
-        lambda: [csv, fresh(WORK / "spark") / "out", _compression(project)],
+        lambda: [csv, fresh(WORK / "spark") / "out", compression(project)],
     )
-    polars = _peer(
+    polars = peer_run(
         "polars streaming",
         "polars",
         "polars_build.py",
-        lambda: [csv, fresh(WORK / "polars") / "out", _compression(project)],
+        lambda: [csv, fresh(WORK / "polars") / "out", compression(project)],
     )
     contenders = [mine, floor, polars, spark]
     compete(contenders, rounds)
@@ -158,9 +63,9 @@ def build(size: Size, rounds: int) -> Outcome:
         f"{size.rows:,} rows of dirty CSV to checked, partitioned tables; whole processes",
         contenders,
         [
-            Figure("lakewright / DuckDB COPY of the same rows", _ratio(mine, floor), 1.5, why=_BUILD),
-            Figure("PySpark local[2] / lakewright", _ratio(spark, mine), 3.5, least=True, why=_BUILD),
-            Figure("Polars streaming / lakewright", _ratio(polars, mine), 1.2, least=True, why=_BUILD),
+            Figure("lakewright / DuckDB COPY of the same rows", ratio(mine, floor), 1.5, why=_BUILD),
+            Figure("PySpark local[2] / lakewright", ratio(spark, mine), 3.5, least=True, why=_BUILD),
+            Figure("Polars streaming / lakewright", ratio(polars, mine), 1.2, least=True, why=_BUILD),
             Figure("peak memory", mine.peak / 2**30 if mine.runs else None, 3.0, unit="GiB", why=_BUILD),
         ],
     )
@@ -184,7 +89,7 @@ def _same_answer(mine: Contender, others: list[Contender]) -> None:
 def memory(size: Size, rounds: int) -> Outcome:
     """The same build under ``memory_limit: 2GB``."""
     csv = data.sales(size.rows)
-    mine = _run_project(
+    mine = run_project(
         "lakewright run, 2GB", lambda: projects.sales(WORK / "memory", csv.parent, engine="memory_limit: 2GB")
     )
     compete([mine], 1)
@@ -211,21 +116,19 @@ def audit(size: Size, rounds: int) -> Outcome:
         lambda: process([peer("lakewright"), SCRIPTS / "audit.py", project, str(max(3, rounds))]),
     )
     table = project / "lake" / "tables" / "processed" / "sales"
-    expectations = _peer("great expectations", "great_expectations", "ge_audit.py", lambda: [table])
+    expectations = peer_run("great expectations", "great_expectations", "ge_audit.py", lambda: [table])
     compete([script], 1)
     compete([expectations], 1)
     said = script.runs[-1].said if script.runs else {}
     theirs = expectations.runs[-1].said if expectations.runs else {}
-    seconds, scan, other = (
-        _number(x) for x in (said.get("seconds"), said.get("scan"), theirs.get("seconds"))
-    )
+    seconds, scan, other = (number(x) for x in (said.get("seconds"), said.get("scan"), theirs.get("seconds")))
     return Outcome(
         "audit",
         "20 checks and a unique key over the table just built; loading included, start of the processes not",
         [script, expectations],
         [
-            Figure("lakewright / scan of the columns with uniqueness only", _divide(seconds, scan), 1.4),
-            Figure("Great Expectations / lakewright", _divide(other, seconds), 10, least=True),
+            Figure("lakewright / scan of the columns with uniqueness only", divide(seconds, scan), 1.4),
+            Figure("Great Expectations / lakewright", divide(other, seconds), 10, least=True),
         ],
     )
 
@@ -242,7 +145,7 @@ def suite(size: Size, rounds: int) -> Outcome:
         lambda: process([peer("lakewright"), SCRIPTS / "suite.py", project, given, str(max(3, rounds))]),
     )
     table = project / "lake" / "tables" / "processed" / "sales"
-    theirs = _peer("great expectations", "great_expectations", "ge_suite.py", lambda: [table, given])
+    theirs = peer_run("great expectations", "great_expectations", "ge_suite.py", lambda: [table, given])
     compete([script], 1)
     compete([theirs], 1)
     mine = script.runs[-1].said if script.runs else {}
@@ -253,12 +156,12 @@ def suite(size: Size, rounds: int) -> Outcome:
     )
     if theirs.runs and any(left != right for left, right in same):
         raise RuntimeError(f"the suite's verdicts differ: {mine}, {other}")
-    seconds, slower = _number(mine.get("seconds")), _number(other.get("seconds"))
+    seconds, slower = number(mine.get("seconds")), number(other.get("seconds"))
     return Outcome(
         "suite",
         "a Great Expectations suite of 30, imported; loading included, start of the processes not",
         [script, theirs],
-        [Figure("Great Expectations / lakewright", _divide(slower, seconds), 10, least=True)],
+        [Figure("Great Expectations / lakewright", divide(slower, seconds), 10, least=True)],
     )
 
 
@@ -266,8 +169,8 @@ def load(size: Size, rounds: int) -> Outcome:
     """One million rows of CSV into the lake."""
     rows = size.of(1_000_000, 10_000)
     csv = data.sales(rows)
-    mine = _run_project("lakewright run", lambda: projects.sales(WORK / "load", csv.parent, partitions=False))
-    dlt = _peer("dlt, Arrow to DuckDB", "dlt", "dlt_load.py", lambda: [csv, fresh(WORK / "dlt")])
+    mine = run_project("lakewright run", lambda: projects.sales(WORK / "load", csv.parent, partitions=False))
+    dlt = peer_run("dlt, Arrow to DuckDB", "dlt", "dlt_load.py", lambda: [csv, fresh(WORK / "dlt")])
     compete([mine, dlt], rounds)
     return Outcome(
         "load",
@@ -276,7 +179,7 @@ def load(size: Size, rounds: int) -> Outcome:
         [
             Figure(
                 "dlt / lakewright",
-                _ratio(dlt, mine),
+                ratio(dlt, mine),
                 1.5,
                 least=True,
                 why="a third is the start: imports, state and lake; dlt then neither checks nor keeps the file.",
@@ -305,9 +208,9 @@ def commit(size: Size, rounds: int) -> Outcome:
         f"{commits:,} commits of ten rows into each of two tables",
         [mine],
         [
-            Figure("median commit", _number(said.get("milliseconds")), 25, unit="ms", why=_COMMIT),
-            Figure("median of the last tenth", _number(said.get("last")), 25, unit="ms", why=_COMMIT),
-            Figure("last tenth / first tenth", _divide(said.get("last"), said.get("first")), 1.25),
+            Figure("median commit", number(said.get("milliseconds")), 25, unit="ms", why=_COMMIT),
+            Figure("median of the last tenth", number(said.get("last")), 25, unit="ms", why=_COMMIT),
+            Figure("last tenth / first tenth", divide(said.get("last"), said.get("first")), 1.25),
         ],
     )
 
@@ -316,8 +219,8 @@ def small_files(size: Size, rounds: int) -> Outcome:
     """Thousands of small files."""
     files = size.of(2_000, 20)
     folder = data.small_files(files)
-    mine = _run_project("lakewright run", lambda: projects.sales(WORK / "small", folder, partitions=False))
-    glob = _peer(
+    mine = run_project("lakewright run", lambda: projects.sales(WORK / "small", folder, partitions=False))
+    glob = peer_run(
         "duckdb, one glob",
         "duckdb",
         "duckdb_glob.py",
@@ -331,7 +234,7 @@ def small_files(size: Size, rounds: int) -> Outcome:
         [
             Figure(
                 "lakewright / DuckDB reading them with one glob",
-                _ratio(mine, glob),
+                ratio(mine, glob),
                 2.0,
                 why="each file is copied, hashed and recorded, and each row checked; the glob only parses.",
             )
@@ -421,7 +324,7 @@ def tpch(size: Size, rounds: int) -> Outcome:
         [
             Figure(
                 "Python API / plain DuckDB over the same files",
-                _divide(said.get("seconds"), said.get("plain")),
+                divide(said.get("seconds"), said.get("plain")),
                 1.05,
                 why="DuckLake reads its catalog anew for every query, and plans some joins differently from a scan of files.",
             )
@@ -444,20 +347,6 @@ def _tpch_queries() -> list[str]:
         raise Unavailable(f"the queries' text: {done.stderr.strip().splitlines()[-1:]}")
     found: list[str] = json.loads(done.stdout)
     return found
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
-
-
-def _divide(top: object, bottom: object) -> float | None:
-    a, b = _number(top), _number(bottom)
-    return a / b if a is not None and b else None
-
-
-def tidy() -> None:
-    """Remove what the scenarios built; their data stays."""
-    shutil.rmtree(WORK, ignore_errors=True)
 
 
 SCENARIOS: dict[str, Callable[[Size, int], Outcome]] = {

@@ -5,11 +5,7 @@ from __future__ import annotations
 import data
 import projects
 from harness import Contender, compete, fresh, peer, process
-from scenarios import SCRIPTS, WORK, Figure, Outcome, Size
-from scenarios import _divide as divide
-from scenarios import _number as number
-from scenarios import _ratio as ratio
-from scenarios import _run_project as run_project
+from measures import SCRIPTS, WORK, Figure, Outcome, Size, divide, number, ratio, run_project
 
 _MASK = "most of it is HMAC: a keyed hash is two SHA-256 of two blocks each, and DuckDB's takes a microsecond apiece."
 
