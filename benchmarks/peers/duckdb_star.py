@@ -14,7 +14,7 @@ for name in ("customer", "product"):
     con.execute(
         f"""create table dim_{name} as select row_number() over (order by {name}_id, updated_at) as {name}_key, *,
         case when row_number() over history = 1 then timestamp '0001-01-01' else updated_at end as valid_from,
-        lead(updated_at) over history as valid_to, lead(updated_at) over history is null as is_current
+        coalesce(lead(updated_at) over history, timestamp 'infinity') as valid_to, lead(updated_at) over history is null as is_current
         from '{source}/{name}s.parquet' window history as (partition by {name}_id order by updated_at)"""
     )
 con.execute(
@@ -27,9 +27,9 @@ con.execute(
     year(s.ordered_at) as year, month(s.ordered_at) as month
     from '{source}/lines.parquet' as s
     left join dim_customer as c on c.customer_id = s.customer_id and s.ordered_at >= c.valid_from
-      and (s.ordered_at < c.valid_to or c.valid_to is null)
+      and s.ordered_at < c.valid_to
     left join dim_product as p on p.product_id = s.product_id and s.ordered_at >= p.valid_from
-      and (s.ordered_at < p.valid_to or p.valid_to is null)
+      and s.ordered_at < p.valid_to
     left join dim_date as d on d.date = s.ordered_at::date)
     to '{out}/fact_sales' (format parquet, compression {compression}, partition_by (year, month))"""
 )
