@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -19,7 +19,7 @@ from lakewright.spec.project import Project
 from lakewright.spec.rest import RestSource
 from lakewright.sql.checks import check_dependencies
 
-__all__ = ["CACHE_FILE", "Graph", "Node", "check_graph"]
+__all__ = ["CACHE_FILE", "Graph", "Node", "check_graph", "inferred_into"]
 
 #: Where, under the project's folder, the dependencies of parsed queries are remembered.
 CACHE_FILE = ".lakewright/dependencies.json"
@@ -35,8 +35,8 @@ class Node:
     ``reads`` are the datasets whose rows it is made of; ``depends`` are further ones that its
     ``depends_on`` lists, and the dimensions of a fact: they are built before it, but nothing new in
     them makes it out of date.
-    ``references`` are datasets that its expectations look into: when both are built, they come
-    first, and that is all.
+    ``references`` are datasets that its expectations look into, and facts that may add members to a
+    dimension that it reads: when both are built, they come first, and that is all.
     """
 
     id: str
@@ -140,6 +140,17 @@ class Graph:
         return tuple(order)
 
 
+def inferred_into(project: Project, dataset: Dataset) -> frozenset[str]:
+    """Return the dimensions that *dataset*, a fact, adds the members to that its rows lack."""
+    fact = dataset.file.fact
+    found = set()
+    for one in fact.lookups.values() if fact else ():
+        of = project.datasets.get(one.dimension)
+        if one.missing == "infer" and of is not None and of.file.dimension and not of.file.dimension.date:
+            found.add(of.id)
+    return frozenset(found)
+
+
 def check_graph(project: Project) -> list[Problem]:
     """Return what is wrong with the links of *project*'s datasets, as :meth:`Graph.of` would refuse them.
 
@@ -189,8 +200,20 @@ class _Reader:
             # what is wrong with their names is said where the files are checked
             known = tuple(one for one in warehouse.datasets if one in nodes)
             nodes[id] = Node(id, "warehouse", reads=known)
+        nodes = self._after_facts(nodes)
         self.problems += [self._circle(cycle) for cycle in _cycles(nodes)]
         return nodes
+
+    def _after_facts(self, nodes: dict[str, Node]) -> dict[str, Node]:
+        """Who reads a dimension waits for the facts that may add members to it."""
+        grow = {id: inferred_into(self.project, dataset) for id, dataset in self.project.datasets.items()}
+        grow = {id: dimensions for id, dimensions in grow.items() if dimensions}
+        made = dict(nodes)
+        for id, node in nodes.items() if grow else ():
+            facts = [fact for fact, into in grow.items() if fact != id and not into.isdisjoint(node.reads)]
+            if facts:
+                made[id] = replace(node, references=tuple(dict.fromkeys([*node.references, *facts])))
+        return made
 
     def _parent(self, id: str) -> tuple[str, ...]:
         """The raw dataset whose rows the requests for another one are made from."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from lakewright.plan.graph import Graph, Node
+from lakewright.plan.graph import Graph, Node, inferred_into
 from lakewright.spec.dataset import Dataset
 from lakewright.spec.project import Project
 from lakewright.spec.steps import Aggregate
@@ -327,6 +327,7 @@ def plan_tasks(
     needs, after = graph.links(selected)
     states = dict(upstreams)
     coming: dict[str, TaskPlan] = {}
+    members: dict[str, str] = {}
     plans: list[TaskPlan] = []
     for id in graph.order(selected):
         node = graph.nodes[id]
@@ -347,9 +348,15 @@ def plan_tasks(
                 request=request,
             )
             task = _foretold(task, node, coming, built.get(id), request)
+        grown = next((one for one in node.reads if one in members), None)
+        if grown and task.action == "skip" and not task.blocked:
+            reason = f"members that {members[grown]} adds to {grown}, if any"
+            task = replace(task, action="build", reason=reason)
         if task.action == "build":
             coming[id] = task
             states[id] = _after(states.get(id, UpstreamState()), task)
+            if node.kind == "table":
+                members |= dict.fromkeys(inferred_into(project, project.datasets[id]), id)
         task = replace(task, upstream=graph.order(needs[id]), after=graph.order(after[id]))
         plans.append(_with_way_out(task, node, selected, coming))
     return tuple(plans)
