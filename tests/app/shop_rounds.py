@@ -8,6 +8,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import msgspec
 from shop_folder import Folder
 from sqlalchemy import select
@@ -22,7 +23,7 @@ TIMES = ("_run_id", "_ingested_at", "_quarantined_at")
 
 
 def make_shop(root: Path, settings: str = "") -> Folder:
-    """Write the project: two sources, merge, append, overwrite, scd2, and SQL and rows of tables on top."""
+    """Write the project: two sources, merge, append, overwrite, scd2, SQL and rows of tables on top, a star, a warehouse."""
     folder = Folder(root)
     folder.write(
         "lakewright.yaml", "name: shop\nengine: {threads: 2, workers: 2, memory_limit: 1GB}\n" + settings
@@ -86,6 +87,7 @@ def make_shop(root: Path, settings: str = "") -> Folder:
           name: {type: varchar, required: true}
           city: {type: varchar}
           changed_at: {type: timestamp, required: true}
+        dimension: {}
         write: {mode: scd2, scd2: {changed_at: changed_at}}
         quality_threshold: 0
         """,
@@ -105,6 +107,29 @@ def make_shop(root: Path, settings: str = "") -> Folder:
         steps:
           - filter: amount > 50
         write: {mode: append}
+        """,
+    )
+    folder.write(
+        "datasets/curated/fact_orders.yaml",
+        """
+        from: processed.orders
+        columns:
+          order_id: {type: bigint, key: true}
+        fact:
+          at: updated_at
+          dimensions: {customers_key: processed.customers}
+        write: {mode: merge}
+        """,
+    )
+    folder.write(
+        "warehouses/bi.yaml",
+        """
+        connection: duckdb:bi.duckdb
+        tables:
+          dim_customer: processed.customers
+          fact_orders: {dataset: curated.fact_orders, mode: upsert}
+        views:
+          by_name: select name, sum(amount) as amount from fact_orders join dim_customer using (customers_key) group by name
         """,
     )
     return folder
@@ -201,6 +226,12 @@ def contents(root: Path) -> dict[str, Any]:
             id: [(one.version, one.fields, one.changes) for one in versions(services.state, id)]
             for id in platform.project.datasets
         }
+    with duckdb.connect(str(root / "bi.duckdb"), read_only=True) as warehouse:
+        for name in ("dim_customer", "fact_orders", "by_name"):
+            served = warehouse.sql(f"from {name}")
+            places = [number for number, column in enumerate(served.columns) if column not in TIMES]
+            rows = served.fetchall()
+            found[f"bi.{name}"] = sorted(repr([row[place] for place in places]) for row in rows)
     return found
 
 

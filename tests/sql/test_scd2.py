@@ -310,14 +310,23 @@ def test_what_cannot_be_kept_is_refused(columns: dict[str, str], scd2: dict[str,
     assert says in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["changes", "snapshot"])
+@pytest.mark.parametrize("kind", ["changes", "in_order", "snapshot"])
 def test_both_spellings(kind: str, snapshot: Any) -> None:
     scd2 = (
-        Scd2(changed_at="updated_at", track=("name",), detect_deletes=True) if kind == "changes" else Scd2()
+        Scd2(changed_at="updated_at", track=("name",), detect_deletes=kind == "changes")
+        if kind != "snapshot"
+        else Scd2()
     )
     source = parse_one("SELECT id, name, city, note, updated_at, _batch_id FROM stage", dialect="duckdb")
     statements = publish_statements(
-        Write(mode="scd2", scd2=scd2), KEYS, table("zone.history"), source, COLUMNS, first=False, at=START
+        Write(mode="scd2", scd2=scd2),
+        KEYS,
+        table("zone.history"),
+        source,
+        COLUMNS,
+        first=False,
+        at=START,
+        surrogate="history_key" if kind == "in_order" else None,
     )
     for dialect in ("duckdb", "spark"):
         for number, one in enumerate(statements):

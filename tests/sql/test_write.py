@@ -45,13 +45,15 @@ class Target:
         if rows:
             self.publish(*rows)
 
-    def publish(self, *values: Row, first: bool | None = None) -> None:
+    def publish(self, *values: Row, first: bool | None = None, anew: bool = False) -> None:
         self.batch += 1
         query = rows(COLUMNS, [(*one, self.batch) for one in values])
         first = self.batch == 1 if first is None else first
         run(
             self.con,
-            publish_statements(self.write, self.write.keys, self.target, query, COLUMNS, first=first, at=AT),
+            publish_statements(
+                self.write, self.write.keys, self.target, query, COLUMNS, first=first, at=AT, anew=anew
+            ),
         )
 
     @property
@@ -112,12 +114,13 @@ def test_overwrite_without_partitions_replaces_all(target: Target) -> None:
     assert [row[0] for row in target.rows] == [2]
 
 
-def test_merge_updates_by_key_and_inserts_the_rest(target: Target) -> None:
+@pytest.mark.parametrize("anew", [False, True])
+def test_merge_updates_by_key_and_inserts_the_rest(target: Target, anew: bool) -> None:
     target.begin(
         Write(mode="merge", keys=("ID",)), (1, "2024-01-01", "n", "a"), (2, None, "n", "b"), (None, None, "n", "c"),
         partitions="year(day), month(day)",
     )  # fmt: skip
-    target.publish((2, "2024-02-01", None, "B"), (3, None, None, "d"), (None, None, None, "C"))
+    target.publish((2, "2024-02-01", None, "B"), (3, None, None, "d"), (None, None, None, "C"), anew=anew)
     assert target.rows == [
         (1, "2024-01-01", "n", "a", 1), (2, "2024-02-01", None, "B", 2), (3, None, None, "d", 2),
         (None, None, None, "C", 2),
@@ -147,16 +150,16 @@ batch = st.lists(
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(first=batch, second=batch)
+@given(first=batch, second=batch, anew=st.booleans())
 def test_merge_is_idempotent_and_the_last_wins(
-    target: Target, first: Sequence[Row], second: Sequence[Row]
+    target: Target, first: Sequence[Row], second: Sequence[Row], anew: bool
 ) -> None:
     target.begin(Write(mode="merge", keys=("id", "region")))
     target.publish(*first)
-    target.publish(*second)
+    target.publish(*second, anew=anew)
     once = target.rows
     target.batch = 1
-    target.publish(*second)
+    target.publish(*second, anew=not anew)
     assert target.rows == once
     expected = {(row[0], row[2]): (*row, 1) for row in first} | {
         (row[0], row[2]): (*row, 2) for row in second
@@ -184,8 +187,9 @@ def test_what_is_refused(write: Write, says: str) -> None:
     assert says in str(caught.value)
 
 
-@pytest.mark.parametrize("mode", ["append", "replace", "overwrite", "merge"])
+@pytest.mark.parametrize("mode", ["append", "replace", "overwrite", "merge", "merge anew"])
 def test_both_spellings(mode: Any, snapshot: Any) -> None:
+    mode, _, anew = mode.partition(" ")
     write = Write(mode=mode, partition_by=("month(day)", "region"))
     assert output_columns(write, COLUMNS) == COLUMNS
     source = parse_one(
@@ -193,7 +197,9 @@ def test_both_spellings(mode: Any, snapshot: Any) -> None:
         dialect="duckdb",
     )
     assert isinstance(source, exp.Select)
-    statements = publish_statements(write, ("id",), table("zone.t"), source, COLUMNS, first=False, at=AT)
+    statements = publish_statements(
+        write, ("id",), table("zone.t"), source, COLUMNS, first=False, at=AT, anew=bool(anew)
+    )
     for dialect in ("duckdb", "spark"):
         for number, one in enumerate(statements):
             sql = render(one, dialect, pretty=True)  # type: ignore[arg-type]

@@ -23,6 +23,7 @@ from lakewright.sql.checks import reasons
 from lakewright.sql.deletes import DELETED, delete_keys
 from lakewright.sql.names import AUDIT_COLUMNS, FAILED, column, identifier, literal, quarantine_id, table
 from lakewright.sql.partition import parse_partition
+from lakewright.sql.scd2 import REMOVES
 from lakewright.sql.write import output_columns, publish_statements
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ QUARANTINE_COLUMNS: dict[str, str] = {
     "_run_id": "VARCHAR",
     "_quarantined_at": "TIMESTAMP WITH TIME ZONE",
 }
+
+
+#: From so many rows on, a merge that writes known rows anew makes up for its second statement.
+_MANY = 20_000
 
 
 class OvertakenError(RunError):
@@ -116,7 +121,7 @@ def publish(lake: Lake, cursor: duckdb.DuckDBPyConnection, staged: Staged, what:
         star = StarWork(lake, cursor, what.star, what.batch, what.at) if what.star else None
         if star is not None:
             star.before(anew=what.anew, removes=bool(what.replaced))
-        stored = _prepare(lake, cursor, what, lake.storable(output))
+        stored, others = _prepare(lake, cursor, what, lake.storable(output))
         target = table(what.dataset.id)
         removed: int = sum(_delete(cursor, one) for one in _make_room(staged, what, target))
         if staged.gone and not what.anew:
@@ -138,8 +143,9 @@ def publish(lake: Lake, cursor: duckdb.DuckDBPyConnection, staged: Staged, what:
             at=what.at,
             newer_by=_newer_by(staged, what),
             surrogate=what.star.key if what.star else None,
+            anew=counts[0] >= _MANY and not others,
         ):
-            if isinstance(statement, exp.Delete):
+            if statement.meta.get(REMOVES, isinstance(statement, exp.Delete)):
                 removed += _delete(cursor, statement)
             else:
                 cursor.execute(statement.sql("duckdb"))
@@ -259,8 +265,8 @@ def _make_tables(
 
 def _prepare(
     lake: Lake, cursor: duckdb.DuckDBPyConnection, what: Publication, columns: dict[str, str]
-) -> dict[str, str]:
-    """Make the table, or bring it to *columns*; return them as they are then.
+) -> tuple[dict[str, str], bool]:
+    """Make the table, or bring it to *columns*; return them as they are then, and whether it has others.
 
     A table that keeps its rows has a column's values in the type that holds the old and the new ones.
     """
@@ -276,7 +282,7 @@ def _prepare(
             sort_by=file.write.sort_by,
             comment=file.description,
         )
-        return columns
+        return columns, False
     if what.anew:
         cursor.execute(exp.delete(table(id)).sql("duckdb"))
         for name in [one for one in there if one not in columns]:
@@ -292,7 +298,7 @@ def _prepare(
             lake.add_column(cursor, id, name, type)
         elif there[name] != type:
             lake.alter_type(cursor, id, name, type)
-    return columns
+    return columns, not there.keys() <= columns.keys()
 
 
 def _drop(lake: Lake, cursor: duckdb.DuckDBPyConnection, id: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""History of every key (slowly changing dimension, type 2), written by one MERGE.
+"""History of every key (slowly changing dimension, type 2).
 
 Each version of a key is a row with ``valid_from`` (inclusive), ``valid_to`` (exclusive, null while
 it lasts) and ``is_current``. What a version is follows from the set of changes alone:
@@ -33,11 +33,23 @@ from lakewright.sql.cast_types import family
 from lakewright.sql.fill import fill
 from lakewright.sql.names import hidden
 from lakewright.sql.scd2_changes import SEEN, changes
+from lakewright.sql.scd2_in_order import (
+    IN_ORDER,
+    ended,
+    first_versions,
+    in_order,
+    later_versions,
+    others,
+    written,
+)
 from lakewright.sql.scd2_snapshot import snapshot
 from lakewright.sql.scd2_text import History, listed, quoted, same
 from lakewright.sql.surrogate import INFERRED
 
-__all__ = ["SEEN", "History", "history_of", "scd2_columns", "scd2_statements"]
+__all__ = ["REMOVES", "SEEN", "History", "history_of", "scd2_columns", "scd2_statements"]
+
+#: What the ``meta`` of a MERGE says that takes rows away for good, as a DELETE does.
+REMOVES = "removes"
 
 _VALID_FROM, _VALID_TO, _IS_CURRENT = "valid_from", "valid_to", "is_current"
 _VERSIONS = "_scd2_versions"
@@ -106,6 +118,7 @@ def scd2_statements(
     history: History, target: exp.Table, rows: exp.Select, *, first: bool
 ) -> tuple[exp.Expr, ...]:
     """Return the statements that bring *rows* into the history in *target*; *first*: it is empty."""
+    quick = history.changed_at is not None and not history.detect_deletes
     make = changes if history.changed_at else snapshot
     source = make(history, first=first)
     columns = [*history.stored, _VALID_FROM, _VALID_TO, _IS_CURRENT, *([SEEN] if history.changed_at else [])]
@@ -117,9 +130,14 @@ def scd2_statements(
     if history.surrogate:
         columns = [history.surrogate, *columns, INFERRED]
         source = f"SELECT *, FALSE AS {INFERRED} FROM ({source}) AS _versions"
+    insert = f"INSERT INTO __target__ ({listed(columns)})"
     if first:
-        text = f"INSERT INTO __target__ ({listed(columns)}) SELECT {listed(columns)} FROM ({source}) AS _new"
-        return (fill(text, relations),)
+        text = f"{insert} SELECT {listed(columns)} FROM ({source}) AS _new"
+        if not quick:
+            return (fill(text, relations),)
+        left = _query(later_versions(history), relations)
+        both = f"{insert} {first_versions(history, columns)} UNION ALL SELECT {listed(columns)} FROM __made__ AS _new"
+        return (fill(both, {**relations, "__made__": _query(source, {**relations, "__rows__": left})}),)
     settled = (*history.keys, _VALID_FROM)
     values = [one for one in columns if one not in settled]
     statements = [
@@ -130,11 +148,30 @@ def scd2_statements(
         f" WHEN MATCHED THEN UPDATE SET {', '.join(f'{quoted(one)} = _new.{quoted(one)}' for one in values)}"
         f" WHEN NOT MATCHED THEN INSERT ({listed(columns)}) VALUES ({listed(columns, '_new')})",
     ]
+    made = []
+    if quick:
+        made.append(fill(in_order(history), relations))
+        relations["__rows__"] = _query(others(history), relations)
+    made += [fill(text, relations) for text in statements]
     if history.changed_at:
-        statements.append(_swallowed(history))
-    drop = parse_one(f"DROP TABLE {_VERSIONS}", dialect="duckdb")
+        made.append(fill(_swallowed(history), relations))
+        made[-1].meta[REMOVES] = True
+    if quick:
+        made += [fill(text, relations) for text in (ended(history), f"{insert} {written(history, columns)}")]
+        made.append(_drop(IN_ORDER))
+    return (*made, _drop(_VERSIONS))
+
+
+def _query(text: str, relations: Mapping[str, exp.Table | exp.Query]) -> exp.Query:
+    query = fill(text, relations)
+    assert isinstance(query, exp.Query)
+    return query
+
+
+def _drop(name: str) -> exp.Expr:
+    drop = parse_one(f"DROP TABLE {name}", dialect="duckdb")
     drop.meta["temporary"] = True
-    return (*(fill(text, relations) for text in statements), drop)
+    return drop
 
 
 def _members(target: exp.Table, history: History) -> exp.Table | exp.Query:
@@ -146,11 +183,12 @@ def _members(target: exp.Table, history: History) -> exp.Table | exp.Query:
 
 
 def _swallowed(history: History) -> str:
-    """Delete the versions whose start has become a confirmation of an earlier version."""
+    """Delete the versions whose start has become a confirmation of an earlier version, which was written just now."""
+    confirmed = f"SELECT DISTINCT {listed(history.keys)}, UNNEST({SEEN}) AS _h_at FROM {_VERSIONS} WHERE LEN({SEEN}) > 0"
+    # a join that is over at once when nothing was confirmed; DELETE would look at the whole table
     return (
-        "DELETE FROM __target__ AS _old WHERE EXISTS (SELECT 1 FROM __stored__ AS _whole"
-        f" WHERE LEN(_whole.{SEEN}) > 0 AND {same(history.keys, '_whole', '_old')}"
-        f" AND _whole.valid_from < _old.valid_from AND LIST_CONTAINS(_whole.{SEEN}, _old.valid_from))"
+        f"MERGE INTO __target__ AS _old USING ({confirmed}) AS _whole"
+        f" ON {same(history.keys, '_old', '_whole')} AND _old.valid_from = _whole._h_at WHEN MATCHED THEN DELETE"
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lakewright.sql.names import identifier
 
-__all__ = ["SEEN", "History", "differs", "listed", "quoted", "same", "with_"]
+__all__ = ["SEEN", "History", "differs", "equal", "listed", "quoted", "same", "with_"]
 
 #: Times of the changes that confirmed a version after its first.
 SEEN = "_seen_at"
@@ -60,6 +60,14 @@ def same(names: Iterable[str], one: str, other: str) -> str:
     """Return the condition that two relations have equal values in *names*; null equals null."""
     pairs = [f"{one}.{quoted(name)} IS NOT DISTINCT FROM {other}.{quoted(name)}" for name in names]
     return " AND ".join(pairs) or "TRUE"
+
+
+def equal(names: Iterable[str], one: str, other: str) -> str:
+    """Return the condition that two relations have equal values in *names*, none of them null.
+
+    Engines join by it quicker than by :func:`same`, and skip files and row groups by their bounds.
+    """
+    return " AND ".join(f"{one}.{quoted(name)} = {other}.{quoted(name)}" for name in names)
 
 
 def differs(names: Iterable[str], one: str, other: str) -> str:
