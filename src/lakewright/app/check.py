@@ -8,6 +8,7 @@ from pathlib import Path
 from lakewright.app.compatibility import incompatibilities
 from lakewright.app.platform import Platform
 from lakewright.errors import ProjectError
+from lakewright.plan.check_access import access_notes
 from lakewright.project.check_mask import mask_warnings
 
 __all__ = ["Summary", "check"]
@@ -48,7 +49,14 @@ def check(start: Path | str = ".", target: str | None = None) -> Summary:
         len(project.tests),
         tuple(
             dict.fromkeys(
-                note for one in project.datasets.values() for note in (*one.notes, *mask_warnings(one))
+                [
+                    *(
+                        note
+                        for one in project.datasets.values()
+                        for note in (*one.notes, *mask_warnings(one))
+                    ),
+                    *(access_notes(project) if project.file.access is not None else ()),
+                ]
             )
         ),
     )

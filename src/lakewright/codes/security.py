@@ -54,4 +54,46 @@ CODES: dict[str, Code] = {
         "A value of the vault does not decrypt: it was changed, or its key is another one.",
         "restore the state database, or the key, from a copy",
     ),
+    "LW820": Code(
+        "access rules do not fit",
+        "A role or user under `access` names what is not there, or says two things that contradict each other.",
+        "correct lakewright.yaml at the place shown; `lakewright access show ROLE` tells what a role sees",
+    ),
+    "LW821": Code(
+        "not to be read by the role",
+        "A query names something that the role may not read, or that does not exist: which of the two is not said.",
+        "`lakewright access show ROLE` lists what the role reads; the project's owner can add to it",
+    ),
+    "LW822": Code(
+        "not allowed in a role's query",
+        "A role's query may use tables of the lake and functions that only compute. Everything that looks at "
+        "files, settings, catalogs or other statements is left out, and what is not known is refused.",
+        "write the query without it, or ask the project's owner for a dataset",
+    ),
+    "LW823": Code(
+        "only for the owner",
+        "This command or property shows or changes more than a role's rules can be applied to.",
+        "roles can query, list the catalog, and ask for their own rights; leave out --role and LAKEWRIGHT_ROLE to act as the owner",
+    ),
+    "LW824": Code(
+        "no such role or user",
+        "The role or user to act as is not one of `access` in lakewright.yaml, or the user may not act in the role.",
+        "correct the name, or add it under `access`",
+    ),
+    "LW825": Code(
+        "attribute is missing",
+        "A condition on rows asks for an attribute that whoever asks does not have. Without it no row is shown.",
+        "give the user the attribute under access.users, or pass it: --attribute name=value",
+    ),
+    "LW826": Code(
+        "rules of a role could not be applied",
+        "Reading a dataset under the role's rules failed, so nothing was shown. What the database said may hold values that "
+        "the role must not see, so it is not repeated.",
+        "the project's owner can try the condition in a query of their own",
+    ),
+    "LW827": Code(
+        "audit log was changed",
+        "Entries of the audit log do not follow from each other: one was edited, added or removed by another way than this program.",
+        "keep a copy of the state database as it is, and compare it with a backup from before the first entry named",
+    ),
 }

@@ -25,7 +25,7 @@ __all__ = ["MEMORY_FILE", "check_queries"]
 MEMORY_FILE = ".lakewright/checked"
 
 # Raised when what is checked changes.
-_FORMAT = 3
+_FORMAT = 4
 
 
 def check_queries(
@@ -53,9 +53,10 @@ def check_queries(
     if memory is not None and _read(memory) == mark:
         return []
     # SQLGlot is loaded only when something changed
+    from lakewright.plan.check_access import access_problems
     from lakewright.plan.check_columns import column_problems
 
-    found = column_problems(project, known)
+    found = [*column_problems(project, known), *access_problems(project)]
     if syntax is not None:
         found += _misspelt(project, syntax, found)
     if memory is not None and not found:
@@ -82,6 +83,13 @@ def _misspelt(
 def _mark(project: Project) -> str:
     """A hash of everything that the check looks at, and of what looks at it."""
     parts: list[object] = [_FORMAT, version("lakewright"), version("sqlglot")]
+    if access := project.file.access:
+        masks = {
+            role: {name: mask.name for name, mask in one.masks.items()} for role, one in access.roles.items()
+        }
+        parts.append(
+            (access, masks, sorted(project.raw), sorted(project.file.zones), sorted(project.file.keys))
+        )
     for source in project.sources.values():
         parts.append({name: one.columns for name, one in source.datasets.items()})
     for id, one in project.datasets.items():

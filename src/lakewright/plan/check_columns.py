@@ -25,7 +25,7 @@ from lakewright.sql.query_columns import problem_of
 from lakewright.sql.query_relation import Relation
 from lakewright.sql.query_scope import Resolver
 
-__all__ = ["column_problems", "known_outputs"]
+__all__ = ["column_problems", "known_outputs", "traced_outputs"]
 
 
 def column_problems(project: Project, known: Mapping[str, Mapping[str, str]] | None = None) -> list[Problem]:
@@ -39,6 +39,13 @@ def known_outputs(
     """Return what the files tell of the columns of each dataset, raw ones included, by id."""
     checker = _Checker(project, known or {})
     return {id: checker.relation(id) for id in (*project.raw, *project.datasets)}
+
+
+def traced_outputs(project: Project) -> tuple[dict[str, Relation], dict[str, Traced]]:
+    """Return the columns of each dataset as readers see them, raw ones included, and how each is made, by id."""
+    checker = _Checker(project, {})
+    relations = {id: checker.relation(id) for id in (*project.raw, *project.datasets)}
+    return relations, checker.traced
 
 
 class _Checker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lakewright.project.meanings_access import ACCESS
 from lakewright.project.meanings_expectations import EXPECTATION_MEANINGS, SEVERITY
 from lakewright.project.meanings_security import SECURITY
 from lakewright.project.meanings_sources import DESCRIPTION, OWNER, SOURCES, TAGS
@@ -56,6 +57,7 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "lineage": "Where lineage events are sent.",
         "query_cache": "Keep results of queries until what they were read from changes; not kept without it.",
         "keys": "Keys with which columns are masked, by name.",
+        "access": "Who may read what; without it there are no roles, and whoever holds the files reads all.",
         "targets": "Settings by environment, such as dev and prod.",
         "default_target": "The target when none is asked for.",
     },
@@ -88,7 +90,6 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "archive": "Whether `lakewright lifecycle` moves older rows to the archive before it deletes them.",
         "storage_class": "S3 storage class of archives, such as `STANDARD_IA`; their bucket's default without it.",
         "format": "How its data is kept, for people.",
-        "readers": "Roles that may read it.",
     },
     Defaults: {
         "owner": OWNER,
@@ -165,7 +166,7 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "severity": SEVERITY,
         "pii": "What personal data it holds, such as `email`.",
         "mask": "How its values are masked before they are stored.",
-        "classification": "How confidential it is.",
+        "classification": "How confidential it is, in words of your own; roles are given columns by it. With `pii` and without this: `personal`.",
         "tags": TAGS,
         "critical": "Whether much depends on it (a critical data element), for people.",
         "examples": "Values as they may look, for people.",
@@ -212,6 +213,7 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "tables": "Tables and views that it may read; `*` is all of them.",
         "rows": "Conditions on the rows that it may see, by table (PostgreSQL).",
     },
+    **ACCESS,
     **STAR,
     Incremental: {
         "column": "Cursor column of the upstream: greater values are new.",

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from lakewright.project import rules_rest
+from lakewright.project import rules_access, rules_rest
 from lakewright.project.sqltypes import type_problem
 from lakewright.spec.base import ZONES, Spec
 from lakewright.spec.databases import DatabaseDataset, DatabaseSource
@@ -384,6 +384,7 @@ TEXT_RULES: dict[Field, TextRule] = {
     (Hash, "key"): name_problem,
     (Token, "key"): name_problem,
     (Token, "domain"): name_problem,
+    **rules_access.TEXT_RULES,
 }
 
 #: Rules for the keys of a mapping.
@@ -405,6 +406,7 @@ KEY_RULES: dict[Field, TextRule] = {
     (Fact, "dimensions"): _column,
     (Warehouse, "tables"): name_problem,
     (Warehouse, "views"): name_problem,
+    **rules_access.KEY_RULES,
 }
 
 #: Least and greatest number of a field, inclusive.

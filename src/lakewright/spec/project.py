@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from lakewright.spec.access import Access
 from lakewright.spec.base import Severity, Spec
 from lakewright.spec.dataset import Dataset, Retry
 from lakewright.spec.sources import Source
@@ -76,7 +77,6 @@ class Zone(Spec, frozen=True, kw_only=True):
     archive: bool = True
     storage_class: str | None = None
     format: str | None = None
-    readers: tuple[str, ...] = ()
 
 
 class Defaults(Spec, frozen=True, kw_only=True):
@@ -149,6 +149,7 @@ class ProjectFile(Spec, frozen=True, kw_only=True):
     lineage: Lineage = Lineage()
     query_cache: QueryCache | None = None
     keys: dict[str, Key] = {}
+    access: Access | None = None
     targets: dict[str, Target] = {}
     default_target: str | None = None
 
