@@ -49,6 +49,9 @@ JSON_CALLS = [
     ("keys", "list"),
     ("pii", "scan"),
     ("pii", "audit"),
+    ("access", "list"),
+    ("audit", "list"),
+    ("audit", "verify"),
 ]
 
 

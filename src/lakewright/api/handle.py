@@ -21,18 +21,20 @@ from lakewright.app import quality as _quality
 from lakewright.app import runs as _runs
 from lakewright.app import security as _security
 from lakewright.app import upkeep as _upkeep
+from lakewright.app.acting import Acting
 from lakewright.app.cache import cache_report, clear_cache
 from lakewright.app.contracts import export_contract
 from lakewright.app.ingest import IngestReport, ingest
 from lakewright.app.lineage import LineageGraph, lineage
 from lakewright.app.pii import PiiScan, scan
 from lakewright.app.plan import PlanReport, plan
-from lakewright.app.platform import Platform
+from lakewright.app.platform import Platform, Restricted
 from lakewright.app.query import Params, query
 from lakewright.app.rows import Result
 from lakewright.app.run import RunReport, run
 from lakewright.app.text import lines_of, shown
 from lakewright.errors import UsageError
+from lakewright.spec.access import Attribute
 from lakewright.sql.names import identifier, split_id
 
 if TYPE_CHECKING:
@@ -210,7 +212,9 @@ class Lakewright:
         return Table(self._platform, dataset if known else self._platform.dataset_id(dataset), as_of)
 
     def tables(self) -> list[str]:
-        """Return the ids of all datasets of the project."""
+        """Return the ids of all datasets of the project; for a role, of those that it may read."""
+        if isinstance(self._platform, Restricted):
+            return self._platform.caller.readable()
         return [*self._platform.project.raw, *self._platform.project.datasets]
 
     def ingest(
@@ -330,6 +334,8 @@ class Lakewright:
         self.close()
 
     def __repr__(self) -> str:
+        if isinstance(self._platform, Restricted):
+            return f"<Lakewright project at {self._platform.root}, as {self._platform.caller.name}>"
         project = self._platform.project
         return f"<Lakewright project {project.file.name!r} at {project.root}, target {project.target!r}>"
 
@@ -339,6 +345,17 @@ def _words(given: str | Iterable[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
-def open(project: str | Path = ".", target: str | None = None) -> Lakewright:
-    """Open the project at or above the folder *project*; raises ProjectError when its files are wrong."""
-    return Lakewright(Platform.open(project, target))
+def open(
+    project: str | Path = ".",
+    target: str | None = None,
+    *,
+    role: str | None = None,
+    user: str | None = None,
+    attributes: Mapping[str, Attribute] | None = None,
+) -> Lakewright:
+    """Open the project at or above the folder *project*; raises ProjectError when its files are wrong.
+
+    With *role*, *user* or both, what the handle shows follows the rules of ``access`` in lakewright.yaml, and
+    everything else raises LW823. *attributes* are the values that a role's conditions on rows ask for.
+    """
+    return Lakewright(Platform.open(project, target, Acting.of(role, user, attributes)))

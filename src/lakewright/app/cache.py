@@ -145,7 +145,11 @@ class QueryCache:
             if not names.sure:
                 return None
         key = self.key(sql, names, params, as_of=as_of, flat=flat)
-        body = self.store.get(key) if key is not None else None
+        return self.kept(key) if key is not None else None
+
+    def kept(self, key: str) -> Kept | None:
+        """Return the result that is kept under *key*, None when there is none."""
+        body = self.store.get(key)
         if body is None:
             return None
         try:
@@ -154,15 +158,20 @@ class QueryCache:
             # cut off, or of another version of Arrow: as if it were not there
             return None
 
-    def key(self, sql: str, names: Named, params: Params, *, as_of: object, flat: bool) -> str | None:
-        """Return what the result of a query is kept under, None when it may not be kept."""
+    def key(
+        self, sql: str, names: Named, params: Params, *, as_of: object, flat: bool, rights: str = ""
+    ) -> str | None:
+        """Return what the result of a query is kept under, None when it may not be kept.
+
+        *rights* tells results apart that differ by who asks; the owner's is empty.
+        """
         with self._lock:
             if self._cursor is None:
                 self._cursor = self._platform.services.session.cursor()
             if len(self._known) > _MOST_KNOWN:
                 self._known.clear()
             self._known[sql] = names
-            return self._key(self._cursor, sql, names, params, as_of=as_of, flat=flat)
+            return self._key(self._cursor, sql, names, params, as_of=as_of, flat=flat, rights=rights)
 
     def _key(
         self,
@@ -173,6 +182,7 @@ class QueryCache:
         *,
         as_of: object,
         flat: bool,
+        rights: str,
     ) -> str | None:
         if not _QUERY.match(sql) or not self._steady(cursor, names):
             return None
@@ -192,7 +202,8 @@ class QueryCache:
                 versions[id] = self._version(cursor, id, newest)
                 if versions[id] is None:
                     return None
-        parts = (_FORMAT, _normal(sql), given, str(as_of), flat, self._platform.project.target, versions)
+        target = self._platform.project.target
+        parts = (_FORMAT, _normal(sql), given, str(as_of), flat, target, versions, rights)
         return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
 
     def takes(self, key: str, types: Sequence[str]) -> bool:

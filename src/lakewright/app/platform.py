@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from lakewright.app.acting import Acting
 from lakewright.app.scratch import Scratch
 from lakewright.catalog.outbox import Outbox
 from lakewright.engine.session import Session
@@ -25,6 +26,7 @@ from lakewright.project.environment import log_level
 from lakewright.project.loader import read_project
 from lakewright.run.journal import Journal
 from lakewright.run.services import Services
+from lakewright.security.audit import AuditLog
 from lakewright.security.keys import Keys
 from lakewright.security.vault import Vault
 from lakewright.spec.project import Project
@@ -32,8 +34,9 @@ from lakewright.state import State
 
 if TYPE_CHECKING:
     from lakewright.app.cache import QueryCache
+    from lakewright.app.caller import Caller
 
-__all__ = ["Platform"]
+__all__ = ["Platform", "Restricted"]
 
 
 class Platform:
@@ -43,7 +46,7 @@ class Platform:
     """
 
     def __init__(self, project: Project) -> None:
-        self.project = project
+        self._project = project
         self.root = Path(project.root)
         self.redactor = Redactor()
         self._opened: list[Callable[[], None]] = []
@@ -57,8 +60,14 @@ class Platform:
         self._closed = False
 
     @classmethod
-    def open(cls, start: Path | str = ".", target: str | None = None) -> Platform:
-        """Find, load and check the project at or above *start*. Raises ProjectError with every problem."""
+    def open(
+        cls, start: Path | str = ".", target: str | None = None, acting: Acting | None = None
+    ) -> Platform:
+        """Find, load and check the project at or above *start*. Raises ProjectError with every problem.
+
+        *acting* says whom to act as, without it the environment; LW824 when there is no such role or user. For
+        anyone but the owner the result is a :class:`Restricted`.
+        """
         loaded = read_project(find(Path(start)), target)
         project = loaded.project
         found = [*loaded.problems, *check(project, loaded)]
@@ -70,7 +79,18 @@ class Platform:
         found = list(dict.fromkeys([*found, *queries]))
         if found:
             raise ProjectError(found)
-        return cls(project)
+        acting = acting or Acting.of()
+        if acting == Acting():
+            return cls(project)
+        from lakewright.app.caller import caller  # it looks into queries, which most commands need not
+
+        asking = caller(project, acting)
+        return cls(project) if asking is None else Restricted(cls(project), asking)
+
+    @property
+    def project(self) -> Project:
+        """What the project's files say."""
+        return self._project
 
     def resolve(self, value: str) -> str:
         """Replace the ``${secret:…}`` references in *value*; the result is never shown or logged."""
@@ -121,6 +141,11 @@ class Platform:
                     hide=self.redactor.add,
                 )
             return self._keys
+
+    @property
+    def audit(self) -> AuditLog:
+        """Who did what that needs an answer for."""
+        return AuditLog(self.state, self.keys, self.root / ".lakewright")
 
     @property
     def vault(self) -> Vault:
@@ -194,17 +219,7 @@ class Platform:
 
     def dataset_id(self, name: str) -> str:
         """Return the id that *name* means: an id, or a bare name that only one zone has."""
-        known = [*self.project.raw, *self.project.datasets]
-        if name in known:
-            return name
-        found = [one for one in known if one.partition(".")[2] == name]
-        # a bare name means the table rather than the raw files that it is made of
-        tables = [one for one in found if not one.startswith("raw.")]
-        if len(tables) == 1 or (not tables and len(found) == 1):
-            return (tables or found)[0]
-        if found:
-            raise NotFoundError("LW901", f"{name!r} may mean {', '.join(found)}", remedy="write zone.name")
-        raise NotFoundError("LW901", f"no dataset {name!r}{nearest(name, known)}")
+        return _meant(name, [*self.project.raw, *self.project.datasets])
 
     def _require_open(self) -> None:
         if self._closed:
@@ -226,3 +241,75 @@ class Platform:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Restricted(Platform):
+    """The same project for a role: what is not said here to be open raises LW823.
+
+    Verbs that apply the role's rules do so by way of ``owner``, and show nothing else of it.
+    """
+
+    def __init__(self, owner: Platform, caller: Caller) -> None:
+        super().__init__(owner.project)
+        self.owner = owner
+        self.caller = caller
+        self.redactor = owner.redactor
+
+    def _refused(self) -> UsageError:
+        return UsageError("LW823", f"{self.caller.name} may not do this")
+
+    @property
+    def project(self) -> Project:
+        """Refused."""
+        raise self._refused()
+
+    @property
+    def state(self) -> State:
+        """Refused."""
+        raise self._refused()
+
+    @property
+    def journal(self) -> Journal:
+        """Refused."""
+        raise self._refused()
+
+    @property
+    def keys(self) -> Keys:
+        """Refused."""
+        raise self._refused()
+
+    @property
+    def services(self) -> Services:
+        """Refused."""
+        raise self._refused()
+
+    @property
+    def query_cache(self) -> QueryCache | None:
+        """Refused."""
+        raise self._refused()
+
+    def resolve(self, value: str) -> str:
+        """Refused."""
+        raise self._refused()
+
+    def dataset_id(self, name: str) -> str:
+        """Return the id that *name* means among the datasets that the role reads."""
+        return _meant(name, self.caller.readable())
+
+    def close(self) -> None:
+        """Close the owner's side."""
+        super().close()
+        self.owner.close()
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    if name in known:
+        return name
+    found = [one for one in known if one.partition(".")[2] == name]
+    # a bare name means the table rather than the raw files that it is made of
+    tables = [one for one in found if not one.startswith("raw.")]
+    if len(tables) == 1 or (not tables and len(found) == 1):
+        return (tables or found)[0]
+    if found:
+        raise NotFoundError("LW901", f"{name!r} may mean {', '.join(found)}", remedy="write zone.name")
+    raise NotFoundError("LW901", f"no dataset {name!r}{nearest(name, known)}")

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 from sqlglot import exp
 
 from lakewright.app.named import Named, named, one_query
-from lakewright.app.platform import Platform
+from lakewright.app.platform import Platform, Restricted
+from lakewright.app.relation import Params, flat_form, missing, relation_of, snapshot_of
+from lakewright.app.restricted import restricted_query
 from lakewright.app.rows import Result
 from lakewright.engine.errors import explain, redact
 from lakewright.engine.extensions import load as load_extension
 from lakewright.engine.session import interruptible
 from lakewright.errors import LakewrightError, NotFoundError, UsageError, nearest
 from lakewright.lake.protocol import BOOKKEEPING, CATALOG
-from lakewright.run.inputs import raw_relation
 from lakewright.spec.base import ZONES
-from lakewright.sql.names import identifier, literal, quarantine_id, split_id
+from lakewright.sql.names import identifier, literal, split_id
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 __all__ = ["Params", "query", "snapshot_of"]
-
-#: Values of ``?`` placeholders in order, or of ``$name`` placeholders by name.
-Params = Sequence[Any] | Mapping[str, Any] | None
 
 #: Schemas that DuckDB itself answers.
 _OWN = ("information_schema", "pg_catalog", "main", "temp")
@@ -54,9 +52,13 @@ def query(
     Where the project keeps results of queries, one that is kept is given again.
 
     Every query has a catalog of its own, so any number may run at once, and sees one state of the
-    lake. Raises LW901 for what does not exist, LW903 for anything that is not a query and LW907 for
+    lake. For a role, its rules apply: see :func:`lakewright.app.restricted.restricted_query`. Raises LW901 for what does not exist, LW903 for anything that is not a query and LW907 for
     SQL that DuckDB does not understand.
     """
+    if isinstance(platform, Restricted):
+        with restricted_query(platform, sql, params=params, as_of=as_of, flat=flat) as result:
+            yield result
+        return
     version, moment = snapshot_of(as_of)
     cache = platform.query_cache
     if cache is not None and (kept := cache.answer(sql, params, as_of=as_of, flat=flat)) is not None:
@@ -66,7 +68,10 @@ def query(
         statement = one_query(cursor, sql)
         names = named(cursor, statement, _zones(platform))
         _refuse(names, as_of)
-        bodies = {pair: _body(platform, cursor, pair, version, moment) for pair in _asked(platform, names)}
+        bodies = {
+            pair: _body(relation_of(platform, cursor, ".".join(pair), version, moment))
+            for pair in _asked(platform, names)
+        }
         if any(zone.lower() == "ops" for zone, _ in names.tables):
             _expose_state(platform, cursor)
         try:
@@ -74,7 +79,7 @@ def query(
             cursor.execute("BEGIN TRANSACTION")
             for pair, body in bodies.items():
                 _expose(platform, cursor, catalog, pair, body, version, moment)
-            text = _flat(cursor, statement, params) if flat else statement
+            text = flat_form(cursor, statement, params) if flat else statement
 
             def run() -> Result:
                 return Result(cursor.execute(text, params) if params else cursor.execute(text))
@@ -88,24 +93,6 @@ def query(
             yield result
         except duckdb.Error as error:
             raise _explain(platform, error, names) from None
-
-
-def snapshot_of(as_of: str | int | datetime | None) -> tuple[int | None, datetime | None]:
-    """Return (snapshot number, None) or (None, time) from what a user wrote; (None, None) for None."""
-    if as_of is None:
-        return None, None
-    if isinstance(as_of, datetime):
-        return None, as_of if as_of.tzinfo else as_of.astimezone()
-    text = str(as_of).strip()
-    if text.isdigit():
-        return int(text), None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            "LW902", f"{text!r} is neither a snapshot number nor a time such as 2026-01-31T12:00"
-        ) from None
-    return None, moment if moment.tzinfo else moment.astimezone()
 
 
 def _zones(platform: Platform) -> list[str]:
@@ -141,20 +128,9 @@ def _asked(platform: Platform, names: Named) -> list[tuple[str, str]]:
     return found
 
 
-def _body(
-    platform: Platform,
-    cursor: DuckDBPyConnection,
-    pair: tuple[str, str],
-    version: int | None,
-    moment: datetime | None,
-) -> str:
-    """Return the query that a dataset stands for."""
-    services, id = platform.services, ".".join(pair)
-    if id.startswith("raw."):
-        if id not in platform.project.raw:
-            raise NotFoundError("LW901", f"no dataset {id!r}{nearest(id, platform.project.raw)}")
-        return raw_relation(services, cursor, id).query.sql("duckdb")
-    return f"SELECT * FROM {services.lake.at(id, version, moment).sql('duckdb')}"
+def _body(relation: exp.Query | exp.Table) -> str:
+    text = relation.sql("duckdb")
+    return f"SELECT * FROM {text}" if isinstance(relation, exp.Table) else text
 
 
 def _expose(
@@ -172,35 +148,11 @@ def _expose(
     try:
         cursor.execute(f"CREATE OR REPLACE VIEW {catalog}.{schema}.{table} AS {body}")
     except duckdb.CatalogException:
-        missing = _missing(platform, ".".join(pair))
-        if missing is not None:
-            raise missing from None
+        absent = missing(platform, ".".join(pair))
+        if absent is not None:
+            raise absent from None
         when = f"snapshot {version}" if version is not None else str(moment)
         raise NotFoundError("LW415", f"{'.'.join(pair)} did not exist at {when}") from None
-
-
-def _missing(platform: Platform, id: str) -> NotFoundError | None:
-    """Return why *id* is not there; None when it is."""
-    project = platform.project
-    with platform.services.session.cursor() as cursor:
-        known = [one.id for one in platform.services.lake.tables(cursor)]
-    if id in known:
-        return None
-    if id in project.datasets:
-        return NotFoundError(
-            "LW901", f"{id} has not been built yet", remedy=f"build it: lakewright run +{id}"
-        )
-    origins = {quarantine_id(one): one for one in [*project.raw, *project.datasets]}
-    if id in origins:
-        return NotFoundError(
-            "LW901",
-            f"no row of {origins[id]} was ever put into quarantine",
-            remedy=f"nothing to do; `lakewright quality {origins[id]}` shows its checks",
-        )
-    close = nearest(id, [*project.datasets, *known, *project.raw])
-    return NotFoundError(
-        "LW901", f"no dataset {id!r}{close}", remedy="`lakewright catalog` lists what there is"
-    )
 
 
 def _expose_state(platform: Platform, cursor: DuckDBPyConnection) -> None:
@@ -210,29 +162,6 @@ def _expose_state(platform: Platform, cursor: DuckDBPyConnection) -> None:
     load_extension(cursor, "sqlite_scanner")
     location = literal(str(path)).sql("duckdb")
     cursor.execute(f"ATTACH IF NOT EXISTS {location} AS ops (TYPE sqlite, READ_ONLY)")
-
-
-def _flat(cursor: DuckDBPyConnection, statement: str, params: Params) -> str:
-    """Return *statement* with columns cast to text unless plain text has one form for them."""
-    if re.match(r"^\s*(explain|pivot)\b", statement, re.IGNORECASE):
-        return statement
-    described = f"DESCRIBE ({statement})"
-    try:
-        rows = (cursor.execute(described, params) if params else cursor.execute(described)).fetchall()
-    except duckdb.Error:
-        return statement  # it will say what is wrong with it when it runs
-    names = [str(row[0]) for row in rows]
-    if len({name.lower() for name in names}) < len(names):
-        return statement
-    texts = []
-    for name, kind in ((name, str(row[1])) for name, row in zip(names, rows, strict=True)):
-        column: exp.Expr = exp.column(identifier(name))
-        if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
-            column = exp.func("to_json", column)
-        elif re.match(r"^(\w*INT(EGER)?|DOUBLE|FLOAT|DECIMAL\(.*|BOOLEAN|VARCHAR|DATE)$", kind):
-            continue
-        texts.append(exp.alias_(exp.cast(column, "VARCHAR"), name, quoted=True).sql("duckdb"))
-    return f"SELECT * REPLACE ({', '.join(texts)}) FROM ({statement})" if texts else statement
 
 
 def _explain(platform: Platform, error: duckdb.Error, names: Named) -> LakewrightError:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from lakewright.app.platform import Platform
 from lakewright.errors import UsageError, nearest
-from lakewright.security import audit
 from lakewright.security.audit import AuditEntry
 from lakewright.security.keys import KeyInfo
 
@@ -27,7 +26,7 @@ def rotate_key(platform: Platform, name: str) -> tuple[int, int]:
     known = platform.keys.newest()
     if name not in known:
         raise UsageError("LW904", f"no key {name!r} was ever used{nearest(name, known)}")
-    audit.record(platform.state, "rotate", name)
+    platform.audit.record("rotate", name)
     return platform.vault.rotate(name)
 
 
@@ -42,10 +41,10 @@ def reveal(
         raise UsageError("LW904", "a reason is needed: it goes into the audit", remedy="add --reason")
     wanted = list(dict.fromkeys(tokens))
     detail = {"count": len(wanted), "tokens": wanted[:20]}
-    audit.record(platform.state, "reveal", domain, reason=reason, detail=detail)
+    platform.audit.record("reveal", domain, reason=reason, detail=detail)
     return platform.vault.reveal(domain, wanted)
 
 
 def revealed(platform: Platform, limit: int = 100) -> list[AuditEntry]:
     """Return who revealed tokens or rotated keys, newest first."""
-    return audit.entries(platform.state, limit)
+    return list(platform.audit.entries(limit, actions=("reveal", "rotate")))

@@ -31,6 +31,7 @@ __all__ = [
     "declared",
     "entries",
     "entry",
+    "found_among",
     "publish",
     "search",
     "sync",
@@ -307,8 +308,13 @@ def search(state: State, text: str, *, limit: int = 20) -> list[Hit]:
 
     Names count most, then columns, tags and owners, then descriptions.
     """
+    return found_among(entries(state), text, limit=limit)
+
+
+def found_among(listed: Sequence[Entry], text: str, *, limit: int = 20) -> list[Hit]:
+    """The same for the entries *listed*."""
     wanted = ranking.words(text)
-    found = {one.dataset: one for one in entries(state)}
+    found = {one.dataset: one for one in listed}
     ranked = ranking.rank(found.values(), wanted, limit)
     return [Hit(found[id], rank, ranking.matched(found[id], wanted)) for id, rank in ranked]
 

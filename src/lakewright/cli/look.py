@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from lakewright.cli.options import AsJson, ProjectFolder, TargetName
+from lakewright.cli.acting import acting
+from lakewright.cli.options import AsJson, Attributes, ProjectFolder, RoleName, TargetName, UserName
 from lakewright.cli.output import (
     counted,
     emit_json,
@@ -76,6 +77,9 @@ def query(
         str | None, typer.Option("--as-of", help="The lake as it was: a snapshot number or a time.")
     ] = None,
     limit: Annotated[int, typer.Option(help="Rows that --output table shows; 0 for all.")] = 100,
+    role: RoleName = None,
+    user: UserName = None,
+    attribute: Attributes = None,
     project: ProjectFolder = Path(),
     target: TargetName = None,
     as_json: AsJson = False,
@@ -88,7 +92,7 @@ def query(
     text = sys.stdin.read() if sql == "-" else sql
     form = "json" if as_json else _form(output, file)
     with (
-        Platform.open(project, target) as platform,
+        Platform.open(project, target, acting(role, user, attribute)) as platform,
         verb(platform, text, as_of=as_of, flat=form == "csv") as result,
     ):
         if form != "table":
@@ -180,6 +184,8 @@ def quality(
 def catalog(
     dataset: Annotated[str | None, typer.Argument(help="A dataset to show in full.")] = None,
     search: Annotated[str | None, typer.Option("--search", "-s", help="Words to find.")] = None,
+    role: RoleName = None,
+    user: UserName = None,
     project: ProjectFolder = Path(),
     target: TargetName = None,
     as_json: AsJson = False,
@@ -188,7 +194,7 @@ def catalog(
     from lakewright.app import catalog as verbs
     from lakewright.app.platform import Platform
 
-    with Platform.open(project, target) as platform:
+    with Platform.open(project, target, acting(role, user, None)) as platform:
         if dataset:
             entry = verbs.entry(platform, dataset)
             if as_json:

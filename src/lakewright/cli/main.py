@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from lakewright.cli import build, contract, lifecycle, look, security, upkeep
+from lakewright.cli import access, build, contract, lifecycle, look, security, upkeep
 from lakewright.errors import LakewrightError, ProjectError
 
 __all__ = ["app", "main"]
@@ -47,6 +47,7 @@ upkeep.register(app)
 contract.register(app)
 lifecycle.register(app)
 security.register(app)
+access.register(app)
 
 
 def main() -> None:

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AsJson", "Exclude", "ProjectFolder", "Selection", "TargetName"]
+__all__ = [
+    "AsJson",
+    "Attributes",
+    "Exclude",
+    "ProjectFolder",
+    "RoleName",
+    "Selection",
+    "TargetName",
+    "UserName",
+]
 
 ProjectFolder = Annotated[
     Path,
@@ -34,4 +43,24 @@ Selection = Annotated[
 ]
 Exclude = Annotated[
     list[str] | None, typer.Option("--exclude", help="Leave these out; same words as SELECT.")
+]
+RoleName = Annotated[
+    str | None,
+    typer.Option(
+        "--role", envvar="LAKEWRIGHT_ROLE", help="Act in this role of `access`; see `lakewright access`."
+    ),
+]
+UserName = Annotated[
+    str | None,
+    typer.Option(
+        "--user",
+        envvar="LAKEWRIGHT_USER",
+        help="Act as this user of `access`, in their first role or --role.",
+    ),
+]
+Attributes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--attribute", metavar="NAME=VALUE", help="A value that the role's conditions on rows ask for."
+    ),
 ]

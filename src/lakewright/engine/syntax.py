@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["syntax_error"]
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+__all__ = ["syntax_error", "syntax_tree"]
 
 _PLACE = re.compile(r"\n\s*LINE (\d+): ")
 
@@ -22,3 +27,10 @@ def syntax_error(text: str) -> tuple[str, int] | None:
         what = said.split("\n", 1)[0].removeprefix("Parser Error: ")
         return what, line
     return None
+
+
+def syntax_tree(cursor: DuckDBPyConnection, query: str) -> dict[str, Any] | None:
+    """Return *query* as DuckDB's own parser understands it; None where DuckDB cannot show it, as for PIVOT."""
+    row = cursor.execute("SELECT json_serialize_sql(?)", [query]).fetchone()
+    tree: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
+    return None if tree.get("error", True) else tree

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
 from lakewright.spec.access import EVERYTHING, UNCLASSIFIED, Access
 from lakewright.spec.mask import Mask, Null
+from lakewright.spec.project import ProjectFile
 from lakewright.sql.names import QUARANTINE_ZONE
 
 __all__ = ["CLOSED", "UNGOVERNED", "Rights", "Treatment", "circle", "rights"]
@@ -25,7 +26,10 @@ Treatment = Literal["clear", "hidden"] | Mask
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What *role* may read. ``clear`` and ``masks`` hold classifications in lower case, ``rows`` conditions by pattern."""
+    """What *role* may read. ``clear`` and ``masks`` hold classifications in lower case, ``rows`` conditions by pattern.
+
+    Zones that are ``closed`` to it are not read, whatever ``zones`` and ``datasets`` say.
+    """
 
     role: str
     zones: frozenset[str] = frozenset()
@@ -33,6 +37,7 @@ class Rights:
     clear: frozenset[str] = frozenset()
     masks: Mapping[str, Mask] = field(default_factory=dict)
     rows: Mapping[str, str] = field(default_factory=dict)
+    closed: frozenset[str] = CLOSED
 
     @property
     def every_column(self) -> bool:
@@ -42,7 +47,7 @@ class Rights:
     def reads(self, id: str) -> bool:
         """Whether it may read the dataset *id* at all."""
         zone = id.partition(".")[0]
-        if zone in CLOSED or (zone in UNGOVERNED and not self.every_column):
+        if zone in self.closed or (zone in UNGOVERNED and not self.every_column):
             return False
         return zone in self.zones or any(fnmatchcase(id, one) for one in self.datasets)
 
@@ -70,13 +75,20 @@ class Rights:
         return "clear" if name in self.clear or EVERYTHING in self.clear else "hidden"
 
 
-def rights(access: Access, role: str) -> Rights:
-    """Return what *role* may read, its own words before those of the roles that it extends.
+def rights(project: ProjectFile, role: str) -> Rights:
+    """Return what *role* may read in a project with ``access``, whose zones may have ``readers``.
 
-    *role* is one of *access*, whose ``extends`` name roles that exist and run in no circle.
+    *role* is one of its roles, whose ``extends`` name roles that exist and run in no circle.
     """
+    assert project.access is not None
+    others = {name for name, zone in project.zones.items() if zone.readers and role not in zone.readers}
+    return replace(_given(project.access, role), closed=CLOSED | others)
+
+
+def _given(access: Access, role: str) -> Rights:
+    """What *role* and the roles that it extends say; its own words win."""
     own = access.roles[role]
-    above = [rights(access, one) for one in own.extends]
+    above = [_given(access, one) for one in own.extends]
     clear = {name for one in above for name in one.clear}
     masks = {name: mask for one in above for name, mask in one.masks.items() if name not in clear}
     listed = own.columns

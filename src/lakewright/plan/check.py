@@ -87,9 +87,7 @@ def _mark(project: Project) -> str:
         masks = {
             role: {name: mask.name for name, mask in one.masks.items()} for role, one in access.roles.items()
         }
-        parts.append(
-            (access, masks, sorted(project.raw), sorted(project.file.zones), sorted(project.file.keys))
-        )
+        parts.append((access, masks, sorted(project.raw), project.file.zones, sorted(project.file.keys)))
     for source in project.sources.values():
         parts.append({name: one.columns for name, one in source.datasets.items()})
     for id, one in project.datasets.items():

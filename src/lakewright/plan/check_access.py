@@ -43,6 +43,13 @@ def access_notes(project: Project) -> Iterator[str]:
     access = project.file.access
     if access is None:
         return
+    for zone, settings in project.file.zones.items():
+        for reader in settings.readers:
+            own = rights(project.file, reader)
+            if zone not in own.zones and not any(
+                own.reads(id) for id in project.datasets if id.startswith(f"{zone}.")
+            ):
+                yield f"zones.{zone}.readers: role {reader!r} reads nothing of the zone; give it `zones: [{zone}]`"
     declared = Classes(project).declared()
     known = {*declared, UNCLASSIFIED, EVERYTHING}
     for name, role in access.roles.items():
@@ -51,7 +58,7 @@ def access_notes(project: Project) -> Iterator[str]:
                 yield f"access.roles.{name}: no column is classified as {one!r}{nearest(one, declared)}"
         given = {key for user in access.users.values() if name in user.roles for key in user.attributes}
         users = [user for user in access.users.values() if name in user.roles]
-        for text in rights(access, name).rows.values():
+        for text in rights(project.file, name).rows.values():
             for asked in sorted(asked_attributes(condition(text, PROJECT_FILE)) - OWN_ATTRIBUTES - given):
                 if users:
                     yield f"access.roles.{name}: no user of the role has the attribute {asked!r}"
@@ -76,6 +83,14 @@ class _Checker:
     def problems(self) -> Iterator[Problem]:
         for name, role in self.access.roles.items():
             yield from self.role(name, role)
+        for zone, settings in self.project.file.zones.items():
+            for one in settings.readers:
+                if one not in self.access.roles:
+                    message = (
+                        f"zones.{zone}.readers: there is no role {one!r}{nearest(one, self.access.roles)}"
+                    )
+                    where = self.places.where(PROJECT_FILE, ("zones", zone, "readers", one))
+                    yield Problem("LW820", message, where)
         for name, user in self.access.users.items():
             for one in user.roles:
                 if one not in self.access.roles:
@@ -109,7 +124,7 @@ class _Checker:
         above = self.above(name)
         if not sound or any(one not in self.access.roles or circle(self.access, one) for one in above):
             return
-        own = rights(self.access, name)
+        own = rights(self.project.file, name)
         yield from self.ungoverned(name, role, own)
         if not own.zones and not own.datasets:
             message = f"access.roles.{name}: the role reads nothing"
@@ -134,6 +149,9 @@ class _Checker:
                 yield self.problem("LW820", message, "roles", name, "zones", one)
             elif one not in self.zones:
                 message = f"access.roles.{name}: there is no zone {one!r}{nearest(one, self.zones)}"
+                yield self.problem("LW820", message, "roles", name, "zones", one)
+            elif (zone := self.project.file.zones.get(one)) and zone.readers and name not in zone.readers:
+                message = f"access.roles.{name}: zones.{one}.readers leaves the role out"
                 yield self.problem("LW820", message, "roles", name, "zones", one)
         for key, patterns in (("datasets", role.datasets), ("rows", tuple(role.rows))):
             for one in patterns:

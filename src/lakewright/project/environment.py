@@ -224,6 +224,8 @@ _COUNT = "a whole number from 1"
 SETTINGS: tuple[Setting, ...] = (
     Setting("LAKEWRIGHT_PROJECT", "", "the project's folder, instead of looking upwards"),
     Setting("LAKEWRIGHT_TARGET", "", "the target, instead of `default_target`"),
+    Setting("LAKEWRIGHT_ROLE", "", "the role to act as; the project's owner without it"),
+    Setting("LAKEWRIGHT_USER", "", "the user of `access.users` to act as"),
     Setting("LAKEWRIGHT_LAKE_PATH", "lake.path", "where the lake is", "text", _filled),
     Setting("LAKEWRIGHT_CATALOG", "lake.catalog", "the lake's catalog", "text", _filled),
     Setting("LAKEWRIGHT_STATE", "state", "the state database", "text", _filled),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lakewright.security.keys import Keys, MaskKey
     from lakewright.spec.dataset import Dataset
 
-__all__ = ["Masking", "clear_name", "masking", "without_values"]
+__all__ = ["Masking", "clear_name", "hand_over", "masking", "without_values"]
 
 _QUOTED = re.compile(r"'[^\n]*'|\"[^\n]*\"")
 _VALUES, _KNOWN = "_mask_values", "_mask_known"
@@ -50,14 +50,14 @@ def masking(
     if not masks:
         return None
     names = {
-        mask.key: _hand_over(cursor, services.keys.current(mask.key))
+        mask.key: hand_over(cursor, services.keys.current(mask.key))
         for mask in masks.values()
         if isinstance(mask, Hash) and mask.algorithm == "hmac-sha256"
     }
     return Masking(masks, names, services.keys, services.vault, context)
 
 
-def _hand_over(cursor: duckdb.DuckDBPyConnection, key: MaskKey) -> KeyNames:
+def hand_over(cursor: duckdb.DuckDBPyConnection, key: MaskKey) -> KeyNames:
     """Give *cursor* the key in variables whose names nobody can guess, and return them."""
     names = KeyNames(f"_{secrets.token_hex(16)}", f"_{secrets.token_hex(16)}")
     for name, value in zip((names.inner, names.outer), key.padded, strict=True):
@@ -199,7 +199,7 @@ class Masking:
 
         key = self.keys.current(mask.key)
         spelled = identifier(name).sql("duckdb")
-        digest = keyed_hash(exp.column("value"), _hand_over(cursor, lookup_key(key))).sql("duckdb")
+        digest = keyed_hash(exp.column("value"), hand_over(cursor, lookup_key(key))).sql("duckdb")
         cursor.execute(
             f"CREATE OR REPLACE TEMP TABLE {_VALUES} AS SELECT value, {digest} AS digest "
             f"FROM (SELECT DISTINCT {spelled} AS value FROM {stage} WHERE {spelled} IS NOT NULL)"

@@ -69,7 +69,8 @@ class Engine(Spec, frozen=True, kw_only=True):
 class Zone(Spec, frozen=True, kw_only=True):
     """What a zone is for and how long its data stays (``90d``, ``1y``, ``forever``).
 
-    Older rows go to the archive first, unless ``archive`` is false; on S3 as ``storage_class``.
+    Older rows go to the archive first, unless ``archive`` is false; on S3 as ``storage_class``. With
+    ``readers``, no other role of ``access`` reads the zone, whatever it is given.
     """
 
     purpose: str = ""
@@ -77,6 +78,7 @@ class Zone(Spec, frozen=True, kw_only=True):
     archive: bool = True
     storage_class: str | None = None
     format: str | None = None
+    readers: tuple[str, ...] = ()
 
 
 class Defaults(Spec, frozen=True, kw_only=True):
