@@ -52,11 +52,14 @@ JSON_CALLS = [
     ("access", "list"),
     ("audit", "list"),
     ("audit", "verify"),
+    ("erasures",),
 ]
 
 
 def test_the_calls_name_every_command() -> None:
-    assert set(COMMANDS) - {call[0] for call in JSON_CALLS} == {"init", "run", "restore", "compact", "cache"}
+    assert set(COMMANDS) - {call[0] for call in JSON_CALLS} == {
+        "init", "run", "restore", "compact", "cache", "forget",
+    }  # fmt: skip
 
 
 def test_the_cache_tells_how_often_it_answered(tmp_path: Path) -> None:

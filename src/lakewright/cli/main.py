@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from lakewright.cli import access, build, contract, lifecycle, look, security, upkeep
+from lakewright.cli import access, build, contract, lifecycle, look, people, security, upkeep
 from lakewright.errors import LakewrightError, ProjectError
 
 __all__ = ["app", "main"]
@@ -48,6 +48,7 @@ contract.register(app)
 lifecycle.register(app)
 security.register(app)
 access.register(app)
+people.register(app)
 
 
 def main() -> None:

@@ -54,6 +54,49 @@ CODES: dict[str, Code] = {
         "A value of the vault does not decrypt: it was changed, or its key is another one.",
         "restore the state database, or the key, from a copy",
     ),
+    "LW810": Code(
+        "people cannot be found as declared",
+        "Something under `subjects` names what is not there, or a column that does not tell one person from another.",
+        "correct the dataset or column under `subjects` of lakewright.yaml",
+    ),
+    "LW811": Code(
+        "subject not understood",
+        "The person to erase or export is named as `<subject>=<value>` or `<subject>.<identifier>=<value>`.",
+        "use a subject and an identifier that lakewright.yaml declares",
+    ),
+    "LW812": Code(
+        "value is shared by several people",
+        "What leads to the person, such as an e-mail address, also stands in rows of somebody else. Following it "
+        "would erase more than was asked for.",
+        "`--shared keep` leaves rows alone that only the shared value points to; `--shared same` says that all of "
+        "them are this person",
+    ),
+    "LW813": Code(
+        "not everything can be erased",
+        "Something that holds the person cannot be rewritten or must stay: a held dataset, a file in a format "
+        "that nothing writes faithfully, or versions that the lake cannot forget. Nothing was changed.",
+        "see the places listed; `--partial` erases the rest and says in the record what stays",
+    ),
+    "LW814": Code(
+        "erasure is not complete",
+        "A search after the erasure still finds the person, or a place could not be reached.",
+        "see the places listed, then run the same command again: it goes on where it stopped",
+    ),
+    "LW815": Code(
+        "record of an erasure is not genuine",
+        "The record is damaged, was changed after it was signed, or was signed with another key.",
+        "use the record as it was written under .lakewright/erasures",
+    ),
+    "LW816": Code(
+        "erasure not known",
+        "The state has no erasure of this number, or none that was begun and not finished.",
+        "list them with `lakewright erasures`",
+    ),
+    "LW817": Code(
+        "raw file cannot be rewritten",
+        "A file of the raw zone holds the person, and cannot be written again without them.",
+        "`--drop-originals` deletes such a file and keeps the readable copy without the person",
+    ),
     "LW820": Code(
         "access rules do not fit",
         "A role or user under `access` names what is not there, or says two things that contradict each other.",

@@ -20,7 +20,7 @@ from lakewright.engine.errors import explain, is_conflict
 from lakewright.engine.extensions import load
 from lakewright.engine.session import Session
 from lakewright.errors import LakewrightError
-from lakewright.lake import checkpoints, ducklake_meta, schema, upkeep
+from lakewright.lake import checkpoints, ducklake_meta, purge, schema, upkeep
 from lakewright.lake.attached import AttachedLake
 from lakewright.lake.locks import CommitLock
 from lakewright.lake.protocol import CATALOG, Capabilities, Compaction, Snapshot, TableInfo
@@ -59,6 +59,7 @@ class DuckLake(AttachedLake):
         super().__init__(session, lock, read_only=read_only)
         self.kind = kind
         self._file: Path | None = None
+        self._address = ""
         self.capabilities = Capabilities(concurrent_commits=kind == "ducklake-postgres")
 
     @classmethod
@@ -74,7 +75,7 @@ class DuckLake(AttachedLake):
             catalog.address, catalog.file and catalog.file.with_name(f"{catalog.file.name}.lock")
         )
         lake = cls(session, lock, kind=kind, read_only=read_only)
-        lake._file = catalog.file
+        lake._file, lake._address = catalog.file, catalog.address
         open_storage(session, spec, resolve)
         lake._attach(catalog, tables_path(spec, root))
         return lake
@@ -295,6 +296,14 @@ class DuckLake(AttachedLake):
         self._writable()
         with self._commit_lock():
             return upkeep.expire(self, cursor, older_than, grace=grace, orphan_age=orphan_age)
+
+    def purge(self, cursor: duckdb.DuckDBPyConnection, ids: Iterable[str]) -> int:
+        """See :meth:`lakewright.lake.protocol.Lake.purge`."""
+        self._writable()
+        with self._lock():
+            forgotten = purge.purge(self, cursor, ids)
+            purge.rewrite_catalog(self._file, self._address)
+        return forgotten
 
     def files(self, cursor: duckdb.DuckDBPyConnection, id: str) -> list[str]:
         """See :meth:`lakewright.lake.protocol.Lake.files`."""

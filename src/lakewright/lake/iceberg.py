@@ -310,6 +310,10 @@ class IcebergLake(AttachedLake):
         """Raise LW413: DuckDB cannot rewrite Iceberg's files."""
         raise self.capabilities.refusal("compaction", self.kind)
 
+    def purge(self, cursor: duckdb.DuckDBPyConnection, ids: Iterable[str]) -> int:
+        """See :meth:`lakewright.lake.protocol.Lake.purge`; an Iceberg catalog's maintenance does it."""
+        raise self.capabilities.refusal("expiry", self.kind)
+
     def expire(
         self,
         cursor: duckdb.DuckDBPyConnection,

@@ -242,6 +242,10 @@ class Lake(Protocol):
         """Return every table, ordered by id, or *only* the one with that id."""
         ...
 
+    def ids(self, cursor: duckdb.DuckDBPyConnection, version: int | None = None) -> set[str]:
+        """Return the ids of the tables that exist now, or existed at *version*."""
+        ...
+
     def newest(self, cursor: duckdb.DuckDBPyConnection) -> int | None:
         """Return the number of the newest version of the whole lake, None where only tables have versions.
 
@@ -287,6 +291,14 @@ class Lake(Protocol):
 
         A file that no version needs is deleted once it is so for *grace*, and a file that a crash
         left behind once it is older than *orphan_age*, so that running readers and writers keep theirs.
+        """
+        ...
+
+    def purge(self, cursor: duckdb.DuckDBPyConnection, ids: Iterable[str]) -> int:
+        """Make rows that were deleted from *ids* unfindable, in older versions and statistics too.
+
+        Nothing else may write meanwhile. Returns how many versions of the lake were forgotten for it; raises
+        LW413 where the lake cannot forget versions.
         """
         ...
 

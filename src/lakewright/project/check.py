@@ -14,6 +14,7 @@ from lakewright.project import check_dataset, check_source
 from lakewright.project.check_mask import mask_problems
 from lakewright.project.check_rest import rest_problems
 from lakewright.project.check_star import star_problems
+from lakewright.project.check_subject import subject_problems
 from lakewright.project.check_warehouse import warehouse_problems
 from lakewright.project.locate import Key, Locations, locations
 from lakewright.project.targets import PROJECT_FILE
@@ -39,6 +40,7 @@ def check(project: Project, loaded: Loaded | None = None) -> list[Problem]:
     checker.sources()
     checker.datasets()
     checker.warehouses()
+    checker.subjects()
     checker.tests()
     checker.cycles()
     return checker.problems
@@ -136,6 +138,11 @@ class _Checker:
                     self.unknown(table.dataset, path, keys)
             for found in warehouse_problems(warehouse, self.project):
                 self.note(found.code, found.message, path, found.keys, remedy=found.remedy)
+
+    def subjects(self) -> None:
+        """The datasets and columns in which people are found exist, and can tell them."""
+        for found in subject_problems(self.project, self.known):
+            self.note(found.code, found.message, PROJECT_FILE, found.keys, remedy=found.remedy)
 
     def references(self, dataset: Dataset) -> None:
         """``from``, ``depends_on`` and the ``references`` of expectations name datasets that exist."""

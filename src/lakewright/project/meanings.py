@@ -58,6 +58,7 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "query_cache": "Keep results of queries until what they were read from changes; not kept without it.",
         "keys": "Keys with which columns are masked, by name.",
         "access": "Who may read what; without it there are no roles, and whoever holds the files reads all.",
+        "subjects": "The people in the data, by kind: where they are found, to be erased or exported.",
         "targets": "Settings by environment, such as dev and prod.",
         "default_target": "The target when none is asked for.",
     },

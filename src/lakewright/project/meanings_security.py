@@ -1,9 +1,10 @@
-"""One sentence for every key of masks and of the keys that they use."""
+"""One sentence for every key of masks, of the keys that they use, and of the people in the data."""
 
 from __future__ import annotations
 
 from lakewright.spec.mask import Band, Hash, Redact, Token
 from lakewright.spec.project import Key
+from lakewright.spec.subject import Subject
 
 __all__ = ["SECURITY"]
 
@@ -24,5 +25,12 @@ SECURITY: dict[type, dict[str, str]] = {
         "kms_key": "Id, alias or ARN of the key that wraps it, for `store: kms`.",
         "endpoint": "Address of the key service, where it is not the provider's own.",
         "region": "Region of the key service; the environment's without it.",
+    },
+    Subject: {
+        "identifier": "Name of what tells two people apart, such as `customer_id`.",
+        "datasets": "Each dataset that holds them, with its columns that hold identifiers: column → identifier.",
+        "redact": "Datasets whose rows stay: these columns lose their values instead.",
+        "ignore_case": "Identifiers whose values are the same in small letters and capitals.",
+        "description": "Who these people are.",
     },
 }

@@ -402,6 +402,7 @@ KEY_RULES: dict[Field, TextRule] = {
     (Engine, "pools"): name_problem,
     (ProjectFile, "targets"): name_problem,
     (ProjectFile, "keys"): name_problem,
+    (ProjectFile, "subjects"): name_problem,
     (UnitTest, "given"): _dataset,
     (Fact, "dimensions"): _column,
     (Warehouse, "tables"): name_problem,

@@ -157,6 +157,9 @@ def _build(
     notes = record_audit(
         services, cursor, dataset, staged, verdict, read=read, run_id=run_id, batch=batch, at=at
     )
+    if given.forgotten:
+        came = f"{given.forgotten:,} rows of people who were forgotten came again and were left out"
+        notes = (*notes, came)
     if not verdict.passed:
         raise refuse(dataset.id, verdict)
     inputs = {

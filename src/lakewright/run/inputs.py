@@ -11,6 +11,7 @@ from sqlglot import exp
 from lakewright.errors import LakewrightError
 from lakewright.plan.python import ENTRY, python_inputs
 from lakewright.plan.tasks import Position, Work, write_mode
+from lakewright.run.forgotten import without_forgotten
 from lakewright.run.functions import call, load_function
 from lakewright.sources.drift import schema_of
 from lakewright.sources.manifest import RawFile, files_of, last_batch, replaced_since
@@ -42,8 +43,8 @@ class Input:
     that the number of a row in its file follows from its place. ``replaced`` are files whose
     earlier version was published before and must make room; where that takes more than leaving out
     their rows, the rows are ``whole``: all there are, to make the table anew from. ``batch`` tells
-    of a staged row the batch of the upstream that brought it, where there are several. ``positions``
-    say how far each upstream is read with this.
+    of a staged row the batch of the upstream that brought it, where there are several. ``forgotten`` are rows left out
+    because they are about people who were forgotten. ``positions`` say how far each upstream is read with this.
     """
 
     query: exp.Query
@@ -53,6 +54,7 @@ class Input:
     rows: int | None = None
     whole: bool = False
     batch: exp.Expr | None = None
+    forgotten: int = 0
     positions: dict[str, Position] = field(default_factory=dict)
 
 
@@ -98,9 +100,11 @@ def raw_relation(
     columns = {**found.columns, "_source_file": "VARCHAR"}
     if found.has_row:
         columns["_source_row"] = "BIGINT"
+    query, forgotten = without_forgotten(services, cursor, id, found.query, columns)
     return Input(
-        found.query,
+        query,
         columns,
+        forgotten=forgotten,
         in_order=found.ordered and not found.has_row,
         replaced=replaced_since(services.state, id, after, upto=upto) if after else (),
         rows=found.rows,
@@ -252,11 +256,14 @@ def _sql(
             raw = raw_relation(services, cursor, id, upto=now[id].batch)
             # the query's own `select *` must not drag our columns along
             own = [column(name) for name in raw.columns if not hidden(name)]
-            part = Input(exp.select(*own).from_(raw.query.subquery("_raw")), dict(raw.columns))
+            part = Input(
+                exp.select(*own).from_(raw.query.subquery("_raw")), dict(raw.columns), forgotten=raw.forgotten
+            )
         else:
             columns = services.lake.columns(cursor, id) or {}
             names = [column(name) for name in columns if not hidden(name) or id.startswith("quarantine.")]
             part = Input(exp.select(*names).from_(table(id)), columns)
+        given.forgotten += part.forgotten
         if dataset.file.incremental.column in part.columns:
             _by_cursor(cursor, dataset, id, part, since.get(id), now)
             given.positions.update(part.positions)
@@ -272,10 +279,12 @@ def _python(
     import pyarrow as pa
 
     tables: dict[str, Any] = {}
+    forgotten = 0
     for parameter, one in python_inputs(dataset).items():
         if one.dataset.startswith("raw."):
             raw = raw_relation(services, cursor, one.dataset, upto=now[one.dataset].batch)
             names, query = raw.columns, raw.query
+            forgotten += raw.forgotten
         else:
             names, query = (
                 services.lake.columns(cursor, one.dataset) or {},
@@ -289,7 +298,7 @@ def _python(
     result: pa.Table = call(function, tables, dataset.path)
     cursor.register("_python_result", result)
     query_ = exp.select(exp.Star()).from_(exp.to_table("_python_result"))
-    return Input(query_, describe(cursor, query_), rows=result.num_rows)
+    return Input(query_, describe(cursor, query_), rows=result.num_rows, forgotten=forgotten)
 
 
 def python_reference(dataset: Dataset) -> str:

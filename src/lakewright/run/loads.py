@@ -25,7 +25,7 @@ from lakewright.sql.query import shared_query, tables
 from lakewright.state import State, metadata, now
 from lakewright.state.types import UtcTime
 from lakewright.warehouse import Load, Role, Served, Table, View, open_target
-from lakewright.warehouse.model import Reference
+from lakewright.warehouse.model import Reference, Target
 from lakewright.warehouse.types import loadable
 
 if TYPE_CHECKING:
@@ -34,7 +34,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["Loaded", "load_warehouse", "loaded_states", "warehouse_fingerprint", "warehouse_loads"]
+__all__ = [
+    "Loaded",
+    "load_warehouse",
+    "loaded_states",
+    "rewrite_warehouse",
+    "warehouse_fingerprint",
+    "warehouse_loads",
+]
 
 #: What each warehouse was loaded with last, so that a plan needs no connection to it.
 warehouse_loads = sa.Table(
@@ -85,9 +92,7 @@ def load_warehouse(services: Services, plan: TaskPlan, context: TaskContext) -> 
     """Load the warehouse of *plan*. Readers of it see all of the load or nothing. Raises RunError LW851 to LW855."""
     warehouse = services.project.warehouses[plan.id]
     name = plan.id.partition(".")[2]
-    connection = services.resolve(warehouse.connection)
-    schema = warehouse.schema or ("main" if connection.startswith("duckdb:") else name)
-    target = open_target(connection, schema, root=services.root)
+    target = _open(services, plan.id)
     cursor = services.session.cursor()
     try:
         with context.on_cancel(target.cancel), context.on_cancel(cursor.interrupt):
@@ -108,6 +113,22 @@ def load_warehouse(services: Services, plan: TaskPlan, context: TaskContext) -> 
     for one, rows in counts.items():
         context.log.info("loaded", table=one, rows=rows)
     return Loaded(counts)
+
+
+def rewrite_warehouse(services: Services, id: str) -> None:
+    """Write the files of a warehouse anew, where rows that are not served any more could be found in them."""
+    target = _open(services, id)
+    try:
+        target.rewrite()
+    finally:
+        target.close()
+
+
+def _open(services: Services, id: str) -> Target:
+    warehouse, name = services.project.warehouses[id], id.partition(".")[2]
+    connection = services.resolve(warehouse.connection)
+    schema = warehouse.schema or ("main" if connection.startswith("duckdb:") else name)
+    return open_target(connection, schema, root=services.root)
 
 
 def _note(state: State, plan: TaskPlan, batches: Mapping[str, int], run_id: str) -> None:

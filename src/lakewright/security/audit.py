@@ -25,7 +25,7 @@ from lakewright.errors import RunError
 from lakewright.security.keys import Keys
 from lakewright.state import State, UtcTime, metadata, now
 
-__all__ = ["KEY", "AuditEntry", "AuditLog", "Verdict", "entries", "record", "security_audit"]
+__all__ = ["KEY", "AuditEntry", "AuditLog", "Verdict", "entries", "record", "security_audit", "who"]
 
 #: The key that binds entries.
 KEY = "audit"
@@ -237,6 +237,11 @@ def record(
 def entries(state: State, limit: int = 100) -> list[AuditEntry]:
     """Return the latest entries, newest first."""
     return list(AuditLog(state).entries(limit))
+
+
+def who() -> str:
+    """Return who acts: the user of the operating system, and the machine."""
+    return f"{_user()}@{socket.gethostname()}"
 
 
 def _user() -> str:

@@ -201,6 +201,27 @@ class Vault:
             self._keys.register(connection, new)
         return new.version, count
 
+    def present(self, domain: str, tokens: Sequence[str]) -> set[str]:
+        """Return those of *tokens* that the domain has."""
+        table = token_vault
+        found: set[str] = set()
+        with self._state.read(table) as connection:
+            for part in _parts(tokens, _LOOKED_FOR):
+                query = sa.select(table.c.token).where(table.c.domain == domain, table.c.token.in_(part))
+                found.update(connection.scalars(query))
+        return found
+
+    def forget(self, domain: str, tokens: Sequence[str]) -> int:
+        """Delete *tokens* with their values: nobody can tell any more what they stood for. Returns how many were there."""
+        table, count = token_vault, 0
+        with self._state.begin(table) as connection:
+            for part in _parts(tokens, _LOOKED_FOR):
+                gone = connection.execute(
+                    table.delete().where(table.c.domain == domain, table.c.token.in_(part))
+                )
+                count += gone.rowcount
+        return count
+
     def counts(self) -> dict[str, int]:
         """Return how many values each domain has."""
         table = token_vault

@@ -29,7 +29,18 @@ from lakewright.state import State, now
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Taken", "discover", "keep_rejects", "manifest_entry", "pending", "rejects_of", "staging", "take"]
+__all__ = [
+    "Taken",
+    "discover",
+    "keep_rejects",
+    "manifest_entry",
+    "pending",
+    "rejects_of",
+    "rejects_path",
+    "source_of",
+    "staging",
+    "take",
+]
 
 #: Endings of readable copies, by format; ``~`` keeps them apart from names that sources give.
 _READABLE = {"csv": "~.csv", "ndjson": "~.ndjson", "parquet": "~.parquet", "avro": "~.avro"}
@@ -204,9 +215,9 @@ def rejects_of(store: RawStore, files: Sequence[RawFile]) -> pa.Table:
 
     tables = []
     for dataset, source, batch in dict.fromkeys(
-        (one.dataset, _source_of(one), one.batch) for one in files if one.rejected
+        (one.dataset, source_of(one), one.batch) for one in files if one.rejected
     ):
-        with store.open(_rejects_path(source, dataset.partition(".")[2], batch)) as stream:
+        with store.open(rejects_path(source, dataset.partition(".")[2], batch)) as stream:
             table = pq.read_table(stream)
         wanted = [one.path for one in files if one.batch == batch and one.rejected]
         tables.append(table.filter(pc.is_in(table.column("path"), pa.array(wanted))))
@@ -385,12 +396,14 @@ def keep_rejects(store: RawStore, source: str, name: str, batch: int, table: pa.
 
     out = io.BytesIO()
     pq.write_table(table, out, compression="zstd")
-    store.put(out.getvalue(), _rejects_path(source, name, batch))
+    store.put(out.getvalue(), rejects_path(source, name, batch))
 
 
-def _rejects_path(source: str, name: str, batch: int) -> str:
+def rejects_path(source: str, name: str, batch: int) -> str:
+    """Return where in the raw store the rejects of a batch are kept."""
     return f"_rejects/{source}/{name}/batch-{batch:08}.parquet"
 
 
-def _source_of(file: RawFile) -> str:
+def source_of(file: RawFile) -> str:
+    """Return the name of the source that *file* came from."""
     return file.raw_path.partition("/")[0]

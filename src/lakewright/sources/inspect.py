@@ -18,7 +18,7 @@ from lakewright.sources.staging import HEAD, Staged, TextScan
 from lakewright.sources.text import Unreadable, decode, encoding_of, members, unpack
 from lakewright.spec.sources import FileDataset
 
-__all__ = ["Inspected", "inspect"]
+__all__ = ["Inspected", "inspect", "member_path"]
 
 _TEXTS = frozenset(("csv", "json", "ndjson"))
 
@@ -88,7 +88,14 @@ def _prepare(staged: Staged, dataset: FileDataset, folder: Path) -> _Prepared:
         if compression == "zip":
             for member, local, head, text in members(staged.local, folder):
                 piece = Piece(
-                    f"{name}/{member}", local, head, text, local.stat().st_size, folder, _safe(member), True
+                    f"{name}/{member}",
+                    local,
+                    head,
+                    text,
+                    local.stat().st_size,
+                    folder,
+                    member_path(member),
+                    True,
                 )
                 _add(result, piece, dataset, member)
             return result
@@ -154,7 +161,7 @@ def _one(piece: Piece, kind: str, dataset: FileDataset, cursor: duckdb.DuckDBPyC
     return reader(piece, kind, dataset.options, cursor)
 
 
-def _safe(member: str) -> str:
+def member_path(member: str) -> str:
     """Return the name of an archive's member as a relative path that stays where it is put."""
     parts = [part for part in PurePosixPath(member.replace("\\", "/")).parts if part not in ("/", ".", "..")]
     return "/".join(parts) or "member"

@@ -23,6 +23,7 @@ __all__ = [
     "last_batch",
     "raw_files",
     "record",
+    "recount",
     "replaced_since",
     "settings_of",
 ]
@@ -197,6 +198,19 @@ def record(
                 .values(modified=modified)
             )
         also(connection)
+
+
+def recount(connection: sa.Connection, file: RawFile) -> None:
+    """Write the rows, rejects and parts of *file* anew: records were cut out of what raw keeps of it.
+
+    Size, hash and time stay those of the source's file, which is so known and not taken again.
+    """
+    table = raw_files
+    connection.execute(
+        table.update()
+        .where(table.c.dataset == file.dataset, table.c.path == file.path, table.c.version == file.version)
+        .values(rows=file.rows, rejected=file.rejected, parts=msgspec.json.encode(file.parts).decode())
+    )
 
 
 def settings_of(dataset: FileDataset) -> str:

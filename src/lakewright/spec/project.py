@@ -8,6 +8,7 @@ from lakewright.spec.access import Access
 from lakewright.spec.base import Severity, Spec
 from lakewright.spec.dataset import Dataset, Retry
 from lakewright.spec.sources import Source
+from lakewright.spec.subject import Subject
 from lakewright.spec.warehouse import Warehouse
 
 __all__ = [
@@ -152,6 +153,7 @@ class ProjectFile(Spec, frozen=True, kw_only=True):
     query_cache: QueryCache | None = None
     keys: dict[str, Key] = {}
     access: Access | None = None
+    subjects: dict[str, Subject] = {}
     targets: dict[str, Target] = {}
     default_target: str | None = None
 

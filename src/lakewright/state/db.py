@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -150,6 +151,23 @@ class State:
             if coded is None:
                 raise
             raise coded from error
+
+    def rewrite(self) -> None:
+        """Write the database anew, so that none of its pages holds what was deleted. Waits for others to be done."""
+        if self.path is not None:
+            try:
+                with contextlib.closing(
+                    sqlite3.connect(self.path, isolation_level=None, timeout=_BUSY_SECONDS)
+                ) as file:
+                    file.execute("VACUUM")
+                    file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error as error:
+                raise RunError("LW654", f"{self.name} cannot be written anew: {error}") from None
+            return
+        with self._explained(), self.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            for name in sorted(set(sa.inspect(connection).get_table_names()) & set(metadata.tables)):
+                connection.exec_driver_sql(f'VACUUM (FULL) "{name}"')
 
     def close(self) -> None:
         """Give the connections back."""

@@ -113,6 +113,29 @@ class DuckDBFile:
             cursor.execute(f"DETACH {name}")
         return counts
 
+    def rewrite(self) -> None:
+        """See :meth:`lakewright.warehouse.model.Target.rewrite`: a file's free blocks keep what was in them."""
+        if not self.path.exists():
+            return
+        part = self.path.with_name(f".{self.path.name}.{os.getpid()}-{threading.get_ident()}.part")
+        part.unlink(missing_ok=True)
+        try:
+            with duckdb.connect() as connection:
+                old, new = (literal(str(one)).sql("duckdb") for one in (self.path, part))
+                connection.execute(f"ATTACH {old} AS _old (READ_ONLY)")
+                connection.execute(f"ATTACH {new} AS _new")
+                connection.execute("COPY FROM DATABASE _old TO _new")
+                connection.execute("DETACH _new")
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            part.chmod(self.path.stat().st_mode & 0o777)
+            part.replace(self.path)
+        except (OSError, duckdb.Error) as error:
+            raise RunError("LW853", f"{self.path} cannot be written anew: {error}") from None
+        finally:
+            part.unlink(missing_ok=True)
+            Path(f"{part}.wal").unlink(missing_ok=True)
+
     def cancel(self) -> None:
         """See :meth:`lakewright.warehouse.model.Target.cancel`."""
         with self._lock:

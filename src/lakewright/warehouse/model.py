@@ -113,6 +113,9 @@ class Target(Protocol):
         Readers see all of it or nothing, and what was served before until then. Raises WarehouseError.
         """
 
+    def rewrite(self) -> None:
+        """Write what is served anew, where rows that were deleted could still be found in its files."""
+
     def cancel(self) -> None:
         """Stop a load that is going on, from another thread."""
 

@@ -361,6 +361,9 @@ class MySQL:
             cursor.execute(statement, params)
             return list(cursor.fetchall())
 
+    def rewrite(self) -> None:
+        """See :meth:`lakewright.warehouse.model.Target.rewrite`: a table that is loaded whole has files of its own."""
+
     def cancel(self) -> None:
         """See :meth:`lakewright.warehouse.model.Target.cancel`."""
         import pymysql

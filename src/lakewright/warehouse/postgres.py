@@ -359,6 +359,9 @@ class Postgres:
         result = self.connection.execute(statement.encode(), params)
         return result.fetchall() if result.description else []
 
+    def rewrite(self) -> None:
+        """See :meth:`lakewright.warehouse.model.Target.rewrite`: a table that is loaded whole has files of its own."""
+
     def cancel(self) -> None:
         """See :meth:`lakewright.warehouse.model.Target.cancel`."""
         self._cancelled = True
