@@ -60,11 +60,13 @@ units: setup ## the tests alone; ARGS="-k name" chooses
 
 test: lint types layers units ## all of the above: what has to pass before a change lands
 
-demo: runtime ## generate a retailer's data, build its lake and star schema, publish it to a warehouse
+demo: runtime ## generate a retailer's data, build its lake and star schema from files, a database and an API, publish it
 	@if [ -e $(DEMO) ] && [ ! -e $(DEMO)/lakewright.yaml ]; then echo "$(DEMO) is not a demo of ours; DEMO=FOLDER names another" >&2; exit 2; fi
 	rm -rf $(DEMO)
 	$(BIN)/lakewright init $(DEMO) --template retail
 	cd $(DEMO) && export PATH="$(abspath $(BIN)):$$PATH" && \
+	  export PAYMENTS_API="http://127.0.0.1:$$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')" && \
+	  { python api.py > api.log 2>&1 & api=$$!; trap "kill $$api" EXIT; } && \
 	  lakewright plan && \
 	  lakewright run && \
 	  lakewright quality && \
@@ -78,6 +80,7 @@ demo: runtime ## generate a retailer's data, build its lake and star schema, pub
 	  '  lakewright lineage curated.monthly_sales --columns' \
 	  '  lakewright catalog curated.fact_sales' \
 	  '  lakewright pii reveal --help                                           # see behind tokens, if you may' \
+	  '  python api.py &                                                        # the payment provider, for the next runs' \
 	  '  lakewright run                                                         # nothing new: no work'
 
 bench: setup ## measure against DuckDB, Spark, Polars, dlt and Great Expectations; ARGS="--only build"
@@ -87,7 +90,7 @@ COMPILE := $(UV_RUN) pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 lock: | $(filter .tools/bin/uv,$(UV)) ## write the two locks anew; ARGS=--upgrade takes newer versions
-	$(COMPILE) $(ARGS) pyproject.toml --extra postgres --group build -o requirements.lock
+	$(COMPILE) $(ARGS) pyproject.toml --extra postgres --extra rest --group build -o requirements.lock
 	$(COMPILE) $(ARGS) pyproject.toml --all-extras --group build --group dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## remove what the targets made, but not the environments

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import shutil
 import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
 from importlib.resources import as_file, files
@@ -17,17 +20,26 @@ import pytest
 import lakewright
 from lakewright.app.test import test as unit_tests
 from lakewright.sources.sample import write_catalogue, write_shop
+from servers import free_port, wait_for
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    """The template's files, and a few days of clean data."""
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The template's files, a few days of clean data, and the stand-in for the payment provider."""
     folder = tmp_path / "shop"
     with as_file(files("lakewright.project") / "templates" / "retail") as source:
         shutil.copytree(source, folder)
     write_shop(folder / "landing", days=8, orders_per_day=40, dirt=0)
     write_catalogue(folder / "landing")
-    return folder
+    port = free_port()
+    monkeypatch.setenv("PAYMENTS_API", f"http://127.0.0.1:{port}")
+    api = subprocess.Popen([sys.executable, folder / "api.py"], stdout=subprocess.DEVNULL)
+    try:
+        wait_for(port, api)
+        yield folder
+    finally:
+        api.terminate()
+        api.wait(10)
 
 
 def rows(lw: lakewright.Lakewright, sql: str) -> list[tuple[Any, ...]]:
@@ -70,6 +82,14 @@ def test_the_star_gives_the_figures_of_the_files(shop: Path) -> None:
             where f.customer_id <> d.customer_id or f.ordered_at >= coalesce(d.valid_to, timestamp '9999-01-01')
             """
         assert rows(lw, wrong) == [(0,)]
+        # the provider was asked for each payment once, page by page
+        paid = plain.execute(f"select count(*), sum(amount) from '{landing}/payments/*.ndjson.gz'").fetchall()
+        assert rows(lw, "select count(*), sum(amount) from processed.payments") == [
+            (paid[0][0], Decimal(str(paid[0][1])).quantize(Decimal("0.01")))
+        ]
+        settled = rows(lw, "select sum(revenue), sum(orders), sum(paid) from curated.settled_sales")[0]
+        assert (settled[0],) == rows(lw, "select sum(revenue) from curated.fact_sales")[0]
+        assert settled[2] > 0
         assert lw.plan("warehouse.bi").tasks[-1].action == "skip"
 
 
