@@ -32,6 +32,10 @@ class LockedSession:
         self._session = Session.open(engine, root=root)
         self.cursor = self._session.cursor()
         self.locked = False
+        # the engine that reads the lake has as much again
+        row = self.cursor.execute("SELECT current_setting('memory_limit')").fetchone()
+        amount, _, unit = str(row[0] if row else "1 GiB").partition(" ")
+        self.cursor.execute(f"SET GLOBAL memory_limit = '{float(amount) / 2:.1f}{unit}'")
 
     def put(self, id: str, columns: Mapping[str, str], rows: pa.RecordBatchReader) -> None:
         """Make the table *id* with *columns* (DuckDB types by name) and write *rows* into it as they are read."""
