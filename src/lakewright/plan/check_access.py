@@ -209,7 +209,7 @@ class _Checker:
         unknown = [one for one in read_by(tree) if one not in self.project.datasets]
         for one in unknown:
             if one in self.project.raw:
-                yield Problem("LW127", f"{start}a condition looks into tables, not into files ({one})", where)
+                yield Problem("LW820", f"{start}a condition looks into tables, not into files ({one})", where)
             else:
                 hint = nearest(one, self.project.datasets)
                 yield Problem("LW321", f"{start}there is no dataset {one!r}{hint}", where)

@@ -18,7 +18,8 @@ class Classes:
     """The classifications of a project's columns, in lower case.
 
     A column that has none is what it comes from: as it is or computed, but not as an aggregate of another type
-    (a count of addresses is no address; the greatest of them is one), nor as a digest. Of what a Python
+    (a count of addresses is no address; the greatest of them is one). A digest is what it was made of, for it can be
+    guessed. Of what a Python
     function returns, a column is what columns of the same name are that the function was given.
     """
 
@@ -69,7 +70,7 @@ class Classes:
                 return self._by_name(dataset, column)
         found: set[str] = set()
         for origin in col.origins if col is not None else ():
-            if origin.direct and not origin.masking and self._flows(origin, col):
+            if origin.direct and self._flows(origin, col):
                 found |= self.of(origin.dataset, origin.column)
         return frozenset(found)
 
