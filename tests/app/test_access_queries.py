@@ -391,7 +391,26 @@ def test_the_log_of_queries(tmp_path: Path) -> None:
         assert access.audit_lines(platform, since="1h") == lines
         assert access.audit_lines(platform, since="2020-01-01", limit=1) == lines[:1]
         assert access.audit_verify(platform).problems == ()
-        # and the owner's, where the project asks for it
-    with Platform.open(folder.root) as platform, query(platform, "from vault.pins") as result:
-        assert len(result.fetchall()) == 4
+    with Platform.open(folder.root) as platform:
+        with query(platform, "from vault.pins") as result:
+            assert len(result.fetchall()) == 4
         assert access.audit_lines(platform) == lines
+    # the owner's are written down where the project asks for it
+    text = (folder / "lakewright.yaml").read_text()
+    (folder / "lakewright.yaml").write_text(text.replace("access:\n", "access:\n  audit: all\n"))
+    with lakewright.open(folder.root) as owner:
+        owner.sql("select o.code from processed.orders o join curated.daily using (day)").fetchall()
+        owner.sql("from raw.orders").fetchall()
+        with pytest.raises(LakewrightError):
+            owner.sql("from vault.pinz").fetchall()
+    with Platform.open(folder.root) as platform:
+        shown = [
+            (one.user, one.role, dict(one.reads), one.rows, one.code)
+            for one in access.audit_lines(platform, limit=3)
+        ]
+        assert shown == [
+            (me, "owner", {"vault.pinz": ("*",)}, 0, "LW901"),
+            (me, "owner", {"raw.orders": ("*",)}, 5, ""),
+            (me, "owner", {"curated.daily": ("day",), "processed.orders": ("day", "code")}, 4, ""),
+        ]
+        assert access.audit_verify(platform).problems == ()

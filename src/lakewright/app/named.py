@@ -31,13 +31,15 @@ class Named:
     """Tables as (zone, name); ``sure`` is False when they were found by reading, not by the parser.
 
     ``functions`` are those that stand where a table stands, ``called`` the others; ``words`` are names alone,
-    which may be functions without brackets; ``ctes`` are defined by the query itself; ``sampled`` tells that
+    which may be functions without brackets; ``columns`` are the last parts of names, ``star`` tells of ``*``; ``ctes`` are defined by the query itself; ``sampled`` tells that
     it takes some of the rows at random.
     """
 
     tables: set[tuple[str, str]] = field(default_factory=set)
     bare: set[str] = field(default_factory=set)
     versioned: set[str] = field(default_factory=set)
+    columns: set[str] = field(default_factory=set)
+    star: bool = False
     functions: set[str] = field(default_factory=set)
     catalogs: set[str] = field(default_factory=set)
     called: set[str] = field(default_factory=set)
@@ -101,8 +103,15 @@ def _walk(node: Any, found: Named) -> None:
             found.functions.add(str(node.get("function", {}).get("function_name", "")).lower())
         elif kind == "FUNCTION":
             found.called.add(str(node.get("function_name", "")).lower())
-        elif kind == "COLUMN_REF" and len(node.get("column_names") or ()) == 1:
-            found.words.add(str(node["column_names"][0]).lower())
+        elif kind == "COLUMN_REF" and (parts := node.get("column_names")):
+            found.columns.add(str(parts[-1]).lower())
+            if len(parts) == 1:
+                found.words.add(str(parts[0]).lower())
+        elif kind == "JOIN":
+            found.columns.update(str(one).lower() for one in node.get("using_columns") or ())
+            found.star = found.star or node.get("ref_type") == "NATURAL"
+        elif kind == "STAR":
+            found.star = True
         if node.get("sample"):
             found.sampled = True
         if isinstance(ctes := node.get("cte_map"), dict):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import duckdb
 from sqlglot import exp
 
+from lakewright.app.audited import OWNER, QueryLog
+from lakewright.app.counted import Counted
 from lakewright.app.named import Named, named, one_query
 from lakewright.app.platform import Platform, Restricted
 from lakewright.app.relation import Params, flat_form, missing, relation_of, snapshot_of
@@ -59,6 +61,24 @@ def query(
         with restricted_query(platform, sql, params=params, as_of=as_of, flat=flat) as result:
             yield result
         return
+    asking = _owners_query(platform, sql, params, as_of, flat)
+    access = platform.project.file.access
+    if access is None or access.audit != "all":
+        with asking as result:
+            yield result
+        return
+    log = QueryLog(platform.audit, OWNER, "", sql, as_of)
+    log.asked(_reads(platform, sql))
+    with log.answered() as results, asking as result:
+        counted = Counted(result)
+        results.append(counted)
+        yield counted
+
+
+@contextmanager
+def _owners_query(
+    platform: Platform, sql: str, params: Params, as_of: str | int | datetime | None, flat: bool
+) -> Iterator[Result]:
     version, moment = snapshot_of(as_of)
     cache = platform.query_cache
     if cache is not None and (kept := cache.answer(sql, params, as_of=as_of, flat=flat)) is not None:
@@ -93,6 +113,21 @@ def query(
             yield result
         except duckdb.Error as error:
             raise _explain(platform, error, names) from None
+
+
+def _reads(platform: Platform, sql: str) -> dict[str, list[str]]:
+    """Return the datasets that *sql* names and their columns, ``*`` for all; nothing for what is not understood."""
+    with platform.scratch.cursor() as (cursor, _):
+        try:
+            names = named(cursor, one_query(cursor, sql), _zones(platform))
+        except LakewrightError:
+            return {}
+        found: dict[str, list[str]] = {}
+        for id in sorted(f"{zone}.{name}".lower() for zone, name in names.tables):
+            known = platform.services.lake.columns(cursor, id) or {}
+            whole = names.star or not names.sure or not known
+            found[id] = ["*"] if whole else [one for one in known if one.lower() in names.columns]
+        return found
 
 
 def _zones(platform: Platform) -> list[str]:

@@ -20,6 +20,7 @@ import duckdb
 import msgspec
 from sqlglot import exp
 
+from lakewright.app.audited import QueryLog
 from lakewright.app.counted import Counted
 from lakewright.app.named import Named, named, one_query
 from lakewright.app.platform import Restricted
@@ -38,12 +39,11 @@ from lakewright.spec.mask import Hash, Mask
 from lakewright.sql.access import condition, filled, permitted, read_by
 from lakewright.sql.mask import KeyNames
 from lakewright.sql.names import hidden, quarantine_id, split_id
-from lakewright.sql.query import tokens
 
 if TYPE_CHECKING:
     from lakewright.app.cache import QueryCache
 
-__all__ = ["restricted_query", "without_literals"]
+__all__ = ["restricted_query"]
 
 _EXPLAIN = re.compile(r"^\s*explain(\s+analyze\b|\s*\([^)]*\))*\s+", re.IGNORECASE)
 _ROWS = 100_000
@@ -82,30 +82,22 @@ def restricted_query(
     and LW826 when the rules could not be applied, without a value in any of them.
     """
     asking = _Asking(platform, sql, params, as_of, flat)
+    log = QueryLog(platform.owner.audit, platform.caller.rights.role, platform.caller.user, sql, as_of)
     engine = platform.owner.project.file.engine
     with LockedSession(engine, platform.owner.root) as session, asking.cursor:
         try:
             datasets = asking.prepare(session)
         except LakewrightError as error:
-            asking.write("refused", {"code": error.code, "reads": {id: [] for id in asking.asked.ids}})
+            log.refused(error.code, asking.asked.ids)
             raise
-        number = asking.write("query", {"reads": {one.id: one.read for one in datasets}})
-        result: Counted | None = None
-        outcome = {"code": "stopped"}
-        try:
-            result = Counted(asking.answer(session, datasets))
-            yield result
-            outcome = {}
-        except LakewrightError as error:
-            outcome = {"code": error.code}
-            raise
-        except duckdb.Error as error:
-            raised = _explain(error)
-            outcome = {"code": raised.code}
-            raise raised from None
-        finally:
-            rows = result.rows if result is not None else 0
-            asking.write("answer", {"rows": rows, **outcome}, of=number)
+        log.asked({one.id: one.read for one in datasets})
+        with log.answered() as results:
+            try:
+                result = Counted(asking.answer(session, datasets))
+                results.append(result)
+                yield result
+            except duckdb.Error as error:
+                raise _explain(error) from None
 
 
 class _Asking:
@@ -264,7 +256,7 @@ class _Asking:
         message = f"{id} could not be read under the rules of {self.caller.name}{why}"
         raise RunError("LW826", message) from None
 
-    # --- what is kept and written down
+    # --- what is kept
 
     def _key(self, cache: QueryCache, datasets: list[_Dataset]) -> str | None:
         """What the result is kept under: also the rules, as they come out for this caller."""
@@ -283,19 +275,6 @@ class _Asking:
         rights = hashlib.sha256(msgspec.json.encode((rules, versions), order="sorted")).hexdigest()
         return cache.key(self.sql, self.names, self.params, as_of=self.as_of, flat=self.flat, rights=rights)
 
-    def write(self, action: str, detail: Mapping[str, object], of: int | None = None) -> int:
-        """Write what is done into the audit log."""
-        said: dict[str, object] = dict(detail)
-        if self.caller.user:
-            said["user"] = self.caller.user
-        if of is not None:
-            said["of"] = of
-        else:
-            said["statement"] = without_literals(self.sql)
-            if self.as_of is not None:
-                said["as_of"] = str(self.as_of)
-        return self.owner.audit.record(action, self.caller.rights.role, detail=said)
-
 
 #: Nodes of a condition whose value may be another one at another time.
 _UNSTEADY: tuple[type[exp.Expr], ...] = (
@@ -305,27 +284,6 @@ _UNSTEADY: tuple[type[exp.Expr], ...] = (
     exp.CurrentTime,
     exp.Rand,
 )
-
-
-def without_literals(sql: str) -> str:
-    """Return *sql* on one line, with `?` for texts and numbers, and without comments."""
-    from sqlglot.errors import SqlglotError
-
-    try:
-        found = tokens(sql)
-    except SqlglotError:
-        return "(not understood)"
-    text, end, literal = "", 0, False
-    for one in found:
-        kind = one.token_type.name
-        # 0xFF is a number with a word right behind it to SQLGlot
-        rest = literal and one.start == end and kind == "VAR"
-        literal = rest or kind == "NUMBER" or kind.endswith("STRING")
-        text += " " if text and one.start > end else ""
-        if not rest:
-            text += "?" if literal else sql[one.start : one.end + 1]
-        end = one.end + 1
-    return text
 
 
 def _explain(error: duckdb.Error) -> LakewrightError:
