@@ -24,6 +24,7 @@ MODULES = [
     "lakewright.cli.progress",
     "lakewright.app.platform",
     "lakewright.app.run",
+    "lakewright.app.forget",
     "lakewright.lake.raw",
     "lakewright.sources.rest.asking",
     "lakewright.quality.report",

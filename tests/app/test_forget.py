@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from people_shop import MARKERS, buy, holding, marked_shop, people_of
+from processes import Moment, start, watch
 from shop_folder import Folder
 
 import lakewright
 from lakewright.app import forget as verbs
 from lakewright.app.forget import Forgotten, Options
 from lakewright.app.platform import Platform
+from lakewright.erase import journal
 from lakewright.errors import LakewrightError
 
 WHO = "customer=42"
+
+#: Erasures that are killed.
+KILLS = 6
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +125,45 @@ def _check_record(shop: Folder, done: Forgotten) -> None:
         path.write_text(json.dumps({**json.loads(text), "people": 2}), "utf-8")
         with pytest.raises(LakewrightError, match="LW815"):
             verbs.verify(platform, path)
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_goes_on(made: Folder, tmp_path: Path) -> None:
+    dice = random.Random(7)
+    others = rows_of(made, mine=False)
+    command = ("forget", "--subject", WHO, "--yes")
+    moments = tmp_path / "moments"
+    folder = _copy(made, tmp_path / "counted")
+    assert start(folder.root, *command, prepare=(watch, Moment(0, count=str(moments)))).wait() == 0
+    count = len(moments.read_text().splitlines())
+    folder = _copy(made, tmp_path / "killed")
+    kills = 0
+    while kills < KILLS:
+        # the later ones are met only once the earlier steps are done
+        moment = Moment(dice.randint(1, count), dice.choice([0, 0, dice.uniform(0, 0.05)]))
+        run = start(folder.root, *command, prepare=(watch, moment))
+        if run.wait() != -9:
+            assert "LW" not in run.text, run.text
+            _whole(folder, others)
+            folder = _copy(made, tmp_path / f"killed-{kills}")
+        else:
+            kills += 1
+    last = start(folder.root, "forget", "--resume")
+    assert last.wait() == 0, last.text
+    again = start(folder.root, *command)
+    assert again.wait() == 0, again.text
+    _whole(folder, others)
+
+
+def _copy(made: Folder, root: Path) -> Folder:
+    shutil.copytree(made.root, root)
+    return Folder(root)
+
+
+def _whole(folder: Folder, others: dict[str, list[tuple[Any, ...]]]) -> None:
+    """Nothing of the person is there, everything of all others is, and the erasure is done."""
+    assert holding(folder.root) == []
+    assert rows_of(folder, mine=False) == others
+    with Platform.open(folder.root) as platform:
+        assert all(one.complete for one in verbs.erasures(platform))
+        assert journal.unfinished(platform.state, platform.keys) == []

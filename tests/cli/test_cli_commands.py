@@ -58,7 +58,7 @@ JSON_CALLS = [
 
 def test_the_calls_name_every_command() -> None:
     assert set(COMMANDS) - {call[0] for call in JSON_CALLS} == {
-        "init", "run", "restore", "compact", "cache", "forget",
+        "init", "run", "restore", "compact", "cache", "forget", "export-subject",
     }  # fmt: skip
 
 

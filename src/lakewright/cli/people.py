@@ -22,8 +22,17 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this file to *app*."""
     app.command("forget")(forget)
     app.command("erasures")(erasures)
+    app.command("export-subject")(export_subject)
 
 
+Shared = Annotated[
+    str | None,
+    typer.Option(
+        "--shared",
+        metavar="[keep|same]",
+        help="What a value that several people share means: leave the others alone, or all of them are meant.",
+    ),
+]
 Subjects = Annotated[
     list[str] | None,
     typer.Option(
@@ -44,14 +53,7 @@ def forget(
     subjects_from: SubjectsFrom = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    shared: Annotated[
-        str | None,
-        typer.Option(
-            "--shared",
-            metavar="[keep|same]",
-            help="What a value that several people share means: leave the others alone, or all of them are meant.",
-        ),
-    ] = None,
+    shared: Shared = None,
     partial: Annotated[bool, typer.Option("--partial", help="Go on though something must stay.")] = False,
     drop_originals: Annotated[
         bool,
@@ -155,6 +157,35 @@ def erasures(project: ProjectFolder = Path(), target: TargetName = None, as_json
         ],
         right=["people", "rows"],
     )
+
+
+def export_subject(
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new folder, or a .zip file.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it goes into the audit.")],
+    subject: Subjects = None,
+    subjects_from: SubjectsFrom = None,
+    shared: Shared = None,
+    project: ProjectFolder = Path(),
+    target: TargetName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write everything that is kept about people to a folder or a zip file, with where it comes from."""
+    from lakewright.app.export_subject import export_subject as verb
+    from lakewright.app.forget import named_people
+    from lakewright.app.platform import Platform
+
+    names = _names(subject, subjects_from)
+    with Platform.open(project, target) as platform:
+        found = verb(platform, named_people(platform, names), output, reason=reason, sharing=_sharing(shared))
+    if as_json:
+        emit_json(found)
+        return
+    print_table(
+        ["place", "dataset", "rows", "files"],
+        [(one.place, one.dataset, one.rows, ", ".join(one.files)) for one in found.parts],
+        right=["rows"],
+    )
+    note(f"{counted(found.rows, 'row')} written to {found.path}")
 
 
 def _names(subjects: list[str] | None, file: Path | None) -> list[str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlglot import exp
+from sqlglot import exp, parse_one
 
 from lakewright.erase.holders import Holder, told
 from lakewright.erase.people import Wanted
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from lakewright.run.services import Services
 
-__all__ = ["ArchiveRows", "count", "erase"]
+__all__ = ["ArchiveRows", "count", "erase", "rows_in"]
 
 _MANIFEST = "manifest.json"
 _CHUNK = 1 << 20
@@ -65,6 +65,29 @@ def count(
         return found
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def rows_in(
+    services: Services,
+    cursor: duckdb.DuckDBPyConnection,
+    holder: Holder,
+    wanted: Wanted,
+    store: RawStore,
+    folder: Path,
+) -> exp.Query | None:
+    """Return the query of the people's rows in a dataset's archives, brought to *folder*; None without any."""
+    parts = []
+    for one in _archives(services, cursor, holder.dataset):
+        for file in _manifest(store, one)["files"]:
+            local = _fetch(store, f"{one.path}/{file['name']}", folder / f".{one.id}-{file['name']}")
+            condition = _condition(cursor, holder, wanted, local)
+            if condition is not None and _holds(cursor, local, condition):
+                parts.append(f"SELECT * FROM {_reader(local)} WHERE {condition}")
+    if not parts:
+        return None
+    query = parse_one(" UNION ALL BY NAME ".join(parts), dialect="duckdb")
+    assert isinstance(query, exp.Query)
+    return query
 
 
 def erase(

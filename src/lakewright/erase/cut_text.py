@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
+import io
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -83,9 +86,10 @@ def cut_document(
 def holds_words(source: IO[bytes], people: People) -> bool:
     """Whether text that is not parsed holds any text that only the people have."""
     patterns = _patterns(re.escape(one) for one in people.words())
+    flags = re.IGNORECASE if people.spec.ignore_case else re.NOFLAG
     rest = b""
     while data := source.read(_CHUNK):
-        if any(re.search(one.encode(), rest + data) for one in patterns):
+        if any(re.search(one.encode(), rest + data, flags) for one in patterns):
             return True
         rest = data[-_LONGEST:]
     return False
@@ -96,29 +100,31 @@ _LONGEST = 4096
 
 def pattern_of(people: People, *, quote: str = "", json: bool = False) -> list[str]:
     """Return regular expressions of which one finds each record that may be the people's, and few others."""
-    found = set()
+    found: set[str] = set()
     for name, values in people.spelled.items():
         for one in {text.strip() for text in values} | people.values.get(name, set()):
-            found |= _spellings(one, name in people.whole, quote, json)
-    found |= {re.escape(one) for one in people.traces}
-    flags = "(?i)" if people.spec.ignore_case else ""
+            found.add(_spellings(one, name in people.whole, quote, json))
+    found |= {_spellings(one, False, quote, json) for one in people.traces}
+    flags = "(?is)" if people.spec.ignore_case else "(?s)"
     return [flags + one for one in _patterns(found)]
 
 
-def _spellings(value: str, whole: bool, quote: str, json: bool) -> set[str]:
+def _spellings(value: str, whole: bool, quote: str, json: bool) -> str:
+    """A regular expression over bytes that finds *value* however it is spelled, and perhaps a little more."""
     if whole and value.lstrip("+-").isdigit():
-        return {rf"(?:^|[^0-9])0*{value.lstrip('+-').lstrip('0') or '0'}(?:[^0-9]|$)"}
-    if json:
-        texts = (msgspec.json.encode(value).decode()[1:-1], _ascii(value), value)
-        return {re.escape(one) for one in texts}
-    text = re.escape(value)
-    return {text.replace(re.escape(quote), f"{re.escape(quote)}+") if quote else text}
+        return rf"(?:^|[^0-9])0*{value.lstrip('+-').lstrip('0') or '0'}(?:[^0-9]|$)"
+    return "".join(_letter(one, quote, json) for one in value)
 
 
-def _ascii(value: str) -> str:
-    import json
-
-    return json.dumps(value)[1:-1]
+def _letter(one: str, quote: str, json: bool) -> str:
+    if not one.isascii():
+        # bytes know no capitals
+        return r"(?:[^\x00-\x7f]+|(?:\\u[0-9a-fA-F]{4})+)" if json else r"[^\x00-\x7f]+"
+    if one == quote:
+        return f"(?:{re.escape(one)})+"
+    if json and not (one.isalnum() or one in "@.-_ +"):
+        return r"(?:\\u[0-9a-fA-F]{4}|\\?.)"
+    return re.escape(one)
 
 
 def _patterns(alternatives: Any) -> list[str]:
@@ -274,16 +280,20 @@ def _told_csv(
     places = {one.name.lower(): place for place, one in enumerate(fields)}
     for at in range(len(records)):
         if at not in parsed:
-            result[at] = _broken(records[at], delimiter, places, keys, wanted.people)
+            result[at] = _broken(records[at], options, places, keys, wanted.people)
     return result
 
 
-def _broken(record: bytes, delimiter: bytes, places: Mapping[str, int], keys: Keys, people: People) -> bool:
-    """Whether a line that cannot be parsed is the people's, as far as that can be told."""
+def _broken(
+    record: bytes, options: Mapping[str, Any], places: Mapping[str, int], keys: Keys, people: People
+) -> bool:
+    """Whether a record that DuckDB cannot parse is the people's, as far as that can be told."""
     text = record.decode("utf-8", "replace")
-    if any(word in text for word in people.words()):
+    quote = str(options["quote"] or "")
+    plain = text.replace(quote * 2, quote) if quote else text
+    if any(word in text or word in plain for word in people.words()):
         return True
-    parts = text.rstrip("\r\n").split(delimiter.decode())
+    parts = _fields_of(text, options)
     for key, (name, mask) in keys.items():
         place = places.get(key.lower(), len(parts))
         if mask is None and place < len(parts):
@@ -291,6 +301,17 @@ def _broken(record: bytes, delimiter: bytes, places: Mapping[str, int], keys: Ke
             if value in people.values.get(name, ()):
                 return True
     return False
+
+
+def _fields_of(text: str, options: Mapping[str, Any]) -> list[str]:
+    """The fields of a broken record, by a reader that takes what it gets."""
+    delimiter, quote = str(options["delimiter"]), str(options["quote"] or "")
+    line = text.rstrip("\r\n")
+    if len(delimiter) == 1:
+        form: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+        with contextlib.suppress(csv.Error):
+            return next(csv.reader(io.StringIO(line, newline=""), delimiter=delimiter, **form), [])
+    return line.split(delimiter)
 
 
 def _told_json(records: Sequence[bytes], fields: Sequence[Field], keys: Keys, wanted: Wanted) -> list[bool]:

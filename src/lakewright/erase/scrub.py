@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from lakewright.erase.cut_text import pattern_of
 from lakewright.erase.journal import erasures
 from lakewright.erase.people import People
 from lakewright.quality.results import audits
@@ -98,13 +97,13 @@ def _words(people: People) -> re.Pattern[str] | None:
     words = people.words()
     if not words:
         return None
-    listed = pattern_of(_only(people, words), json=True)
-    return re.compile("|".join(f"(?:{one.removeprefix('(?i)')})" for one in listed), re.IGNORECASE)
-
-
-def _only(people: People, words: set[str]) -> People:
-    """The words alone: a small number is not looked for in texts, where it may count anything."""
-    return People(people.subject, people.spec, spelled={"": words})
+    # each as it is, and as it stands in JSON
+    spelled = {
+        form for one in words for form in (one, json.dumps(one)[1:-1], json.dumps(json.dumps(one))[3:-3])
+    }
+    return re.compile(
+        "|".join(re.escape(one) for one in sorted(spelled, key=len, reverse=True)), re.IGNORECASE
+    )
 
 
 def _tables(state: State) -> list[sa.Table]:
