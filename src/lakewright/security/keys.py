@@ -10,6 +10,7 @@ import hmac
 import secrets
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -162,10 +163,11 @@ class Keys:
         # a key without a row: made by someone whose state was not kept, or by one who was killed here
         store = self._store(name)
         key = self._made(name, 1, store) if store.makes else self._given(name, store)
-        with self._state.begin(security_keys) as connection:
-            query = sa.select(security_keys.c.check_value).where(
-                security_keys.c.name == name, security_keys.c.version == 1
-            )
+        query = sa.select(security_keys.c.check_value).where(
+            security_keys.c.name == name, security_keys.c.version == 1
+        )
+        # on a server another process may be first between the two; the stores gave both the same key
+        with suppress(sa.exc.IntegrityError), self._state.begin(security_keys) as connection:
             if connection.scalar(query) is None:
                 self._insert(connection, key)
         rows = self._rows(name)
