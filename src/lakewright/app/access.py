@@ -104,12 +104,12 @@ def roles(platform: Platform) -> list[RoleLine]:
 def show(platform: Platform, role: str) -> list[SeenDataset]:
     """Return what *role* sees: each dataset that it reads, with its columns and the conditions on rows.
 
-    A role may ask for itself alone. Raises LW824 for a role that there is not.
+    A role may ask for itself alone, and is not told names of hidden columns, nor conditions. Raises LW824 for a role that there is not.
     """
     if isinstance(platform, Restricted):
         if role != platform.caller.rights.role:
             raise UsageError("LW823", f"{platform.caller.name} may ask for itself alone")
-        platform = platform.owner
+        return [_without_hidden(one) for one in show(platform.owner, role)]
     project, access = platform.project, _access(platform.project)
     if role not in access.roles:
         raise UsageError("LW824", f"access.roles has no role {role!r}{nearest(role, access.roles)}")
@@ -120,6 +120,11 @@ def show(platform: Platform, role: str) -> list[SeenDataset]:
         for id in (*project.raw, *project.datasets)
         if own.reads(id)
     ]
+
+
+def _without_hidden(one: SeenDataset) -> SeenDataset:
+    columns = {name: seen for name, seen in one.columns.items() if seen != "hidden"}
+    return SeenDataset(one.dataset, columns, ("some rows only",) if one.rows else ())
 
 
 def who(platform: Platform, name: str) -> list[Who]:

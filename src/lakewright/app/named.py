@@ -12,15 +12,17 @@ import duckdb
 
 from lakewright.errors import UsageError
 
-__all__ = ["Named", "named", "one_query"]
+__all__ = ["Named", "explained", "named", "one_query"]
 
 #: Functions of extensions that write, though they stand where a table stands.
 _WRITERS = re.compile(
     r"^(ducklake_(?!(snapshots|current_snapshot|last_committed_snapshot|table_\w+|list_files|options|settings)$)|\w+_(execute|attach)$|query$)"
 )
 
-#: What only explains: the statement that follows is the one to look at.
-_EXPLAIN = re.compile(r"^\s*explain(\s+analyze\b|\s*\([^)]*\))*\s+", re.IGNORECASE)
+#: What only explains, comments before it included: the statement that follows is the one to look at.
+_EXPLAIN = re.compile(
+    r"(\s|--[^\n]*(\n|$)|/\*.*?\*/)*explain(\s+analyze\b|\s*\([^)]*\))*\s+", re.IGNORECASE | re.DOTALL
+)
 
 _PART = r'(?:"(?:[^"]|"")+"|[A-Za-z_][\w$]*)'
 _DOTTED = re.compile(rf"(?<![.\w])({_PART})\s*\.\s*({_PART})(?!\s*\.)")
@@ -68,15 +70,24 @@ def one_query(cursor: duckdb.DuckDBPyConnection, sql: str) -> str:
         raise UsageError("LW903", f"{len(kinds)} statements where one query is expected")
     text = str(statements[0].query).strip()
     if kinds == [explain]:
-        one_query(cursor, _EXPLAIN.sub("", text, count=1))
+        inner = explained(text)
+        if inner == text:
+            raise UsageError("LW903", "EXPLAIN stands in a place where it is not understood")
+        one_query(cursor, inner)
     elif kinds != [select] or re.match(r"^pragma\b", text, re.IGNORECASE):
         raise UsageError("LW903", f"{text.split(None, 1)[0].upper()} is not a query; `query` only reads")
     return text
 
 
+def explained(statement: str) -> str:
+    """Return what an EXPLAIN is about, and any other statement as it is."""
+    found = _EXPLAIN.match(statement)
+    return statement[found.end() :] if found else statement
+
+
 def named(cursor: duckdb.DuckDBPyConnection, statement: str, zones: Iterable[str]) -> Named:
     """Return what *statement* names. Raises LW903 when it calls a function that writes."""
-    row = cursor.execute("SELECT json_serialize_sql(?)", [_EXPLAIN.sub("", statement, count=1)]).fetchone()
+    row = cursor.execute("SELECT json_serialize_sql(?)", [explained(statement)]).fetchone()
     tree = json.loads(row[0]) if row else {}
     found = Named()
     if tree.get("error", True):

@@ -9,7 +9,6 @@ of rows that are not theirs is not there to be told of.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from sqlglot import exp
 
 from lakewright.app.audited import QueryLog
 from lakewright.app.counted import Counted
-from lakewright.app.named import Named, named, one_query
+from lakewright.app.named import Named, explained, named, one_query
 from lakewright.app.platform import Restricted
 from lakewright.app.relation import Params, flat_form, missing, relation_of, snapshot_of
 from lakewright.app.rows import Result
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 
 __all__ = ["restricted_query"]
 
-_EXPLAIN = re.compile(r"^\s*explain(\s+analyze\b|\s*\([^)]*\))*\s+", re.IGNORECASE)
 _ROWS = 100_000
 
 
@@ -121,7 +119,7 @@ class _Asking:
         """Judge the query and return the datasets that it reads, as the caller may read them."""
         self.version, self.moment = snapshot_of(self.as_of)
         self.statement = one_query(session.cursor, self.sql)
-        inner = _EXPLAIN.sub("", self.statement, count=1)
+        inner = explained(self.statement)
         tree = syntax_tree(session.cursor, inner)
         if tree is not None:
             self.asked = examine(tree)
