@@ -281,7 +281,7 @@ class Work:
             platform.state, platform.keys, self.people, self.named, self.options.reason, plan.places
         )
         detail = {"erasure": erasure.id, "people": erasure.people}
-        audit.record(platform.state, "forget", self.people.subject, reason=self.options.reason, detail=detail)
+        platform.audit.record("forget", self.people.subject, reason=self.options.reason, detail=detail)
         forgotten.put(
             platform.state, platform.keys, self.people.subject, self.people.values, self.people.whole
         )

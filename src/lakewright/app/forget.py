@@ -18,7 +18,7 @@ from lakewright.erase.journal import Erasure, Place
 from lakewright.erase.people import Named, People, parse
 from lakewright.errors import RunError, UsageError
 from lakewright.run.forgotten import forgotten_rows
-from lakewright.security import audit, forgotten
+from lakewright.security import forgotten
 from lakewright.sources.read import reading
 from lakewright.sql.names import column
 
@@ -108,7 +108,7 @@ def returned(platform: Platform) -> list[list[Named]]:
 def readmit(platform: Platform, named: Sequence[Named], reason: str = "") -> int:
     """Let people who were forgotten come in again with new data; return how many values left the list."""
     spec = platform.project.file.subjects[named[0].subject]
-    audit.record(platform.state, "readmit", named[0].subject, reason=reason, detail={"people": len(named)})
+    platform.audit.record("readmit", named[0].subject, reason=reason, detail={"people": len(named)})
     count = 0
     with platform.services.session.cursor() as cursor:
         people = People(named[0].subject, spec)

@@ -46,5 +46,5 @@ def reveal(
 
 
 def revealed(platform: Platform, limit: int = 100) -> list[AuditEntry]:
-    """Return who revealed tokens or rotated keys, newest first."""
-    return list(platform.audit.entries(limit, actions=("reveal", "rotate")))
+    """Return who revealed tokens, rotated keys, or erased people and let them in again, newest first."""
+    return list(platform.audit.entries(limit, actions=("reveal", "rotate", "forget", "readmit")))

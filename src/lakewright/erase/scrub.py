@@ -19,7 +19,7 @@ from lakewright.erase.people import People
 from lakewright.quality.results import audits
 from lakewright.run.record import run_findings
 from lakewright.run.report import report_file
-from lakewright.security.audit import security_audit
+from lakewright.security.audit import security_audit, security_audit_chain
 from lakewright.security.forgotten import forgotten_people
 from lakewright.security.keys import security_keys
 from lakewright.security.vault import token_vault
@@ -40,7 +40,7 @@ BLOT = "•••"
 _LEFT = {
     one.name
     for one in (
-        security_keys, token_vault, forgotten_people, erasures, security_audit, raw_files, database_positions,
+        security_keys, token_vault, forgotten_people, erasures, security_audit, security_audit_chain, raw_files, database_positions,
         source_positions,
     )
 } | {"erased_files", "leases", "state_version"}  # fmt: skip

@@ -25,7 +25,7 @@ from lakewright.errors import RunError
 from lakewright.security.keys import Keys
 from lakewright.state import State, UtcTime, metadata, now
 
-__all__ = ["KEY", "AuditEntry", "AuditLog", "Verdict", "entries", "record", "security_audit", "who"]
+__all__ = ["KEY", "AuditEntry", "AuditLog", "Verdict", "security_audit", "security_audit_chain", "who"]
 
 #: The key that binds entries.
 KEY = "audit"
@@ -44,7 +44,7 @@ security_audit = sa.Table(
 )
 
 # A table of its own: entries written before entries were bound have no row here.
-_chain = sa.Table(
+security_audit_chain = sa.Table(
     "security_audit_chain",
     metadata,
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
@@ -97,7 +97,7 @@ class AuditLog:
     ) -> int:
         """Write an entry of what is about to be done, and return its number; it is on disk when this returns."""
         version = self._version()
-        with self.state.begin(security_audit, _chain) as connection:
+        with self.state.begin(security_audit, security_audit_chain) as connection:
             if self.state.dialect == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_POSTGRES_LOCK)))
             made = connection.execute(
@@ -113,12 +113,19 @@ class AuditLog:
             )
             number = int((made.inserted_primary_key or (0,))[0])
             before = (
-                connection.scalar(sa.select(_chain.c.mac).order_by(_chain.c.number.desc()).limit(1)) or ""
+                connection.scalar(
+                    sa.select(security_audit_chain.c.mac)
+                    .order_by(security_audit_chain.c.number.desc())
+                    .limit(1)
+                )
+                or ""
             )
             # read again: what is bound is what was kept
             row = connection.execute(sa.select(security_audit).where(security_audit.c.number == number)).one()
             mac = self._mac(version, before, row)
-            connection.execute(_chain.insert().values(number=number, key_version=version, mac=mac))
+            connection.execute(
+                security_audit_chain.insert().values(number=number, key_version=version, mac=mac)
+            )
         self._remember(f"{number}:{mac}")
         return number
 
@@ -148,7 +155,7 @@ class AuditLog:
         problems: list[str] = []
         count = unbound = 0
         before, last = "", ""
-        with self.state.read(security_audit, _chain) as connection:
+        with self.state.read(security_audit, security_audit_chain) as connection:
             for row in self._joined(connection):
                 if row.mac is None:
                     # entries of before the binding stand at the beginning, and nowhere else
@@ -170,13 +177,15 @@ class AuditLog:
 
     def _joined(self, connection: sa.Connection) -> Iterator[Any]:
         """Every number of either table, in order, with both rows."""
-        numbers = sa.union(sa.select(security_audit.c.number), sa.select(_chain.c.number)).subquery()
+        numbers = sa.union(
+            sa.select(security_audit.c.number), sa.select(security_audit_chain.c.number)
+        ).subquery()
         own = [one for one in security_audit.c if one.name != "number"]
         query = (
-            sa.select(numbers.c.number, *own, _chain.c.key_version, _chain.c.mac)
+            sa.select(numbers.c.number, *own, security_audit_chain.c.key_version, security_audit_chain.c.mac)
             .select_from(numbers)
             .join(security_audit, security_audit.c.number == numbers.c.number, isouter=True)
-            .join(_chain, _chain.c.number == numbers.c.number, isouter=True)
+            .join(security_audit_chain, security_audit_chain.c.number == numbers.c.number, isouter=True)
             .order_by(numbers.c.number)
         )
         return iter(connection.execution_options(yield_per=_BATCH).execute(query))
@@ -225,18 +234,6 @@ class AuditLog:
             return (self.folder / "audit.head").read_text().strip() if self.folder is not None else ""
         except OSError:
             return ""
-
-
-def record(
-    state: State, action: str, subject: str, *, reason: str = "", detail: Mapping[str, object] | None = None
-) -> None:
-    """Write an entry of what is about to be done, bound without a key; it is on disk when this returns."""
-    AuditLog(state).record(action, subject, reason=reason, detail=detail)
-
-
-def entries(state: State, limit: int = 100) -> list[AuditEntry]:
-    """Return the latest entries, newest first."""
-    return list(AuditLog(state).entries(limit))
 
 
 def who() -> str:
