@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from lakewright.app.audited import QUERIES
 from lakewright.app.caller import sees
 from lakewright.app.platform import Platform, Restricted
 from lakewright.catalog import entries as catalog
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 #: Actions of the log that stand for one question, and the one that tells how it ended.
-_QUESTIONS, _ANSWER = ("query", "refused"), "answer"
+_QUESTIONS, _ANSWER = QUERIES[:2], QUERIES[2]
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,14 @@ from lakewright.errors import LakewrightError
 from lakewright.security.audit import AuditLog
 from lakewright.sql.query import tokens
 
-__all__ = ["OWNER", "QueryLog", "without_literals"]
+__all__ = ["OWNER", "QUERIES", "QueryLog", "without_literals"]
 
 #: What the log calls the project's owner where it names a role.
 OWNER = "owner"
+
+
+#: The actions of queries: asked, refused, and how it ended.
+QUERIES = ("query", "refused", "answer")
 
 
 @dataclass

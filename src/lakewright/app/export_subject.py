@@ -17,7 +17,6 @@ from lakewright.erase.people import Named
 from lakewright.erase.resolve import Sharing, find, require_unshared
 from lakewright.errors import UsageError
 from lakewright.lake.raw import open_raw
-from lakewright.security import audit
 from lakewright.state import now
 
 __all__ = ["Export", "export_subject"]
@@ -55,7 +54,7 @@ def export_subject(
     services = platform.services
     spec = platform.project.file.subjects[named[0].subject]
     detail = {"people": len(named), "to": output.name}
-    audit.record(platform.state, "export", named[0].subject, reason=reason, detail=detail)
+    platform.audit.record("export", named[0].subject, reason=reason, detail=detail)
     output.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         # beside its place, so that it is there as a whole or not at all; only its owner may look into it

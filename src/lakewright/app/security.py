@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lakewright.app.audited import QUERIES
 from lakewright.app.platform import Platform
 from lakewright.errors import UsageError, nearest
 from lakewright.security.audit import AuditEntry
@@ -46,5 +47,5 @@ def reveal(
 
 
 def revealed(platform: Platform, limit: int = 100) -> list[AuditEntry]:
-    """Return who revealed tokens, rotated keys, or erased people and let them in again, newest first."""
-    return list(platform.audit.entries(limit, actions=("reveal", "rotate", "forget", "readmit")))
+    """Return who revealed tokens, rotated keys, erased people and so on, newest first: the log without queries."""
+    return list(platform.audit.entries(limit, without=QUERIES))

@@ -133,14 +133,14 @@ class AuditLog:
         self,
         limit: int | None = 100,
         *,
-        actions: tuple[str, ...] = (),
+        without: tuple[str, ...] = (),
         since: datetime | None = None,
     ) -> Iterator[AuditEntry]:
-        """Yield the latest entries, newest first: of some *actions*, and from *since* on, where these are given."""
+        """Yield the latest entries, newest first: those from *since* on, where it is given, and no actions of *without*."""
         table = security_audit
         query = sa.select(table).order_by(table.c.number.desc())
-        if actions:
-            query = query.where(table.c.action.in_(actions))
+        if without:
+            query = query.where(table.c.action.not_in(without))
         if since is not None:
             query = query.where(table.c.at >= since)
         with self.state.read(table) as connection:
