@@ -20,7 +20,7 @@ import pyarrow.orc as orc
 import pyarrow.parquet as pq
 from shop_folder import Folder
 
-__all__ = ["MARKERS", "Person", "buy", "holding", "marked_shop", "people_of"]
+__all__ = ["MARKERS", "Person", "buy", "contents", "holding", "in_bytes", "marked_shop", "people_of"]
 
 #: Texts of the one who is to be erased, which nobody else has.
 MARKERS = ("zora.marker@secret-mail.test", "Zora Markerová", "+49 4242 777001")
@@ -38,14 +38,16 @@ def people_of(count: int) -> list[Person]:
     return rows
 
 
-def marked_shop(folder: Folder, *, warehouse: str = "duckdb:mart.duckdb", lake: str = "") -> Folder:
-    """Write the project into *folder*; its sources are files in ``in``."""
+def marked_shop(
+    folder: Folder, *, warehouse: str = "duckdb:mart.duckdb", more: str = "", cache: str = ""
+) -> Folder:
+    """Write the project into *folder*; its sources are files in ``in``. *more* are lines of lakewright.yaml."""
     folder.write(
         "lakewright.yaml",
         f"""
         name: people
-        {lake}
-        query_cache: {{}}
+        {more}
+        query_cache: {{{f'store: "{cache}"' if cache else ""}}}
         lineage: {{file: events.ndjson}}
         subjects:
           customer:
@@ -254,10 +256,11 @@ def holding(root: Path, words: tuple[str, ...] = MARKERS) -> list[str]:
 
 
 def _holds(path: Path, word: str) -> bool:
-    return any(_in_bytes(data, word) for data in _contents(path))
+    return any(in_bytes(data, word) for data in contents(path.read_bytes(), path))
 
 
-def _in_bytes(data: bytes, word: str) -> bool:
+def in_bytes(data: bytes, word: str) -> bool:
+    """Whether *data* holds *word* in any spelling of its bytes."""
     lower = data.lower()
     forms = [
         word.encode(),
@@ -268,9 +271,8 @@ def _in_bytes(data: bytes, word: str) -> bool:
     return any(one.lower() in lower for one in forms)
 
 
-def _contents(path: Path) -> Iterator[bytes]:
+def contents(data: bytes, path: Path | str) -> Iterator[bytes]:
     """The bytes of a file, and what they mean: unpacked, decoded, each value of a table as text."""
-    data = path.read_bytes()
     yield data
     if data.startswith(b"\x1f\x8b"):
         yield gzip.decompress(data)
@@ -279,13 +281,10 @@ def _contents(path: Path) -> Iterator[bytes]:
     elif data.startswith(b"\x28\xb5\x2f\xfd"):
         yield pa.CompressedInputStream(pa.BufferReader(data), "zstd").read()
     elif data.startswith(b"PK"):
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
             yield from (archive.read(one) for one in archive.namelist())
     elif data.startswith(b"PAR1"):
-        with duckdb.connect() as cursor:
-            yield _text(cursor.execute("SELECT * FROM read_parquet(?)", [str(path)]).fetchall())
-            metadata = "SELECT stats_min_value, stats_max_value FROM parquet_metadata(?)"
-            yield _text(cursor.execute(metadata, [str(path)]).fetchall())
+        yield _text(pq.read_table(io.BytesIO(data)).to_pylist())
     elif data.startswith(b"Obj\x01"):
         yield _text(list(fastavro.reader(io.BytesIO(data))))
     elif data.startswith(b"ORC"):
@@ -296,7 +295,7 @@ def _contents(path: Path) -> Iterator[bytes]:
                 row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             ]
             yield _text([database.execute(f'SELECT * FROM "{name}"').fetchall() for name in names])
-    elif path.suffix == ".duckdb":
+    elif str(path).endswith(".duckdb"):
         with duckdb.connect(path, read_only=True) as database:
             names = database.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
             yield _text([database.execute(f'SELECT * FROM "{a}"."{b}"').fetchall() for a, b in names])
