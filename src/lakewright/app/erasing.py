@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from lakewright.app.cache import clear_cache
 from lakewright.app.platform import Platform
 from lakewright.erase import archives, journal, raw, record, scrub
@@ -133,16 +135,12 @@ class Work:
         self._stage_raw()
         places = [*self._raw_places(), *self._table_places(), *self._archive_places(), *self._other_places()]
         if self.earlier is not None:
-            # what a killed call found before it began is what is erased in all
-            shown = {(one.place, one.dataset) for one in self.earlier.found if one.rows or one.kept}
-            places = [
-                *self.earlier.found,
-                *(one for one in places if (one.place, one.dataset) not in shown and (one.rows or one.kept)),
-            ]
-            places = list({(one.place, one.dataset): one for one in reversed(places)}.values())[::-1]
+            places = _together(self.earlier.found, places)
         id = self.earlier.id if self.earlier else ""
         count = max(1, len(self.people.values.get(self.spec.identifier, ())))
-        return Forgotten(id, self.people.subject, count, tuple(places), (*self._source_files(), *OUTSIDE))
+        return Forgotten(
+            id, self.people.subject, count, tuple(places), (*self._perhaps(), *self._source_files(), *OUTSIDE)
+        )
 
     # --- what there is
 
@@ -224,6 +222,17 @@ class Work:
         for id, rows in elsewhere(self.services, self.cursor, self.wanted, known).items():
             places.append(Place("table", id, "", rows, "not declared under `subjects`"))
         return places
+
+    def _perhaps(self) -> list[str]:
+        """Tables that hold a text of theirs which may be somebody else's as well."""
+        known = {one.holder.id for one in self.found().counts}
+        sure = elsewhere(self.services, self.cursor, self.wanted, known)
+        found = elsewhere(self.services, self.cursor, self.wanted, known, identifying=False)
+        return [
+            f"{id}: {rows} rows hold a text that is theirs elsewhere: look, and declare it if it is about them"
+            for id, rows in found.items()
+            if id not in sure
+        ]
 
     def _touched(self) -> bool:
         """Whether there is anything to erase, or a killed call had begun to."""
@@ -371,7 +380,7 @@ class Work:
                     "rows": one.rows,
                     "kept": one.kept,
                 }
-                for one in erasure.found
+                for one in plan.places
             ],
             "files": raw.listed(platform.state, erasure.id),
             "remaining": list(left),
@@ -386,3 +395,13 @@ class Work:
         if left:
             raise RunError("LW814", f"{len(left)} places hold the person still", tried=list(left))
         return result
+
+
+def _together(first: Sequence[Place], now: Sequence[Place]) -> list[Place]:
+    """What a killed call found before it began is what is erased in all; what stays is what stays now."""
+    left = {(one.place, one.dataset): one for one in now}
+    found = []
+    for one in first:
+        here = left.pop((one.place, one.dataset), None)
+        found.append(msgspec.structs.replace(one, kept=here.kept if here is not None else ""))
+    return [*found, *(one for one in left.values() if one.rows or one.kept)]

@@ -20,11 +20,17 @@ __all__ = ["elsewhere"]
 
 
 def elsewhere(
-    services: Services, cursor: duckdb.DuckDBPyConnection, wanted: Wanted, known: Collection[str]
+    services: Services,
+    cursor: duckdb.DuckDBPyConnection,
+    wanted: Wanted,
+    known: Collection[str],
+    *,
+    identifying: bool = True,
 ) -> dict[str, int]:
     """Return how many rows of tables beside the *known* hold one of the people's telling values, by table.
 
-    Only whole values are compared; a number of few digits tells nobody.
+    Only whole values are compared; a number of few digits tells nobody. With *identifying* a text counts only
+    when it is an identifier or the contract calls it personal; any other may be somebody else's as well.
     """
     if not wanted.people.words():
         return {}
@@ -36,7 +42,7 @@ def elsewhere(
         texts = [name for name, kind in columns.items() if kind.upper() == "VARCHAR" and not hidden(name)]
         if not texts:
             continue
-        condition = exp.or_(*(wanted.is_word(name) for name in texts), copy=False)
+        condition = exp.or_(*(wanted.is_word(name, identifying=identifying) for name in texts), copy=False)
         query = exp.select(exp.Count(this=exp.Star())).from_(table(id)).where(condition)
         row = cursor.execute(query.sql("duckdb")).fetchone()
         if row and row[0]:

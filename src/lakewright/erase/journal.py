@@ -71,6 +71,7 @@ class _Sealed(msgspec.Struct):
     values: dict[str, set[str]]
     spelled: dict[str, set[str]]
     traces: set[str]
+    personal: set[str]
     tokens: dict[str, set[str]]
     whole: frozenset[str]
     named: list[tuple[str, str]]
@@ -107,7 +108,7 @@ def begin(
     id = uuid.uuid4().hex[:16]
     sealed = msgspec.json.encode(
         _Sealed(
-            people.values, people.spelled, people.traces, people.tokens, people.whole,
+            people.values, people.spelled, people.traces, people.personal, people.tokens, people.whole,
             [(one.identifier, one.value) for one in names],
         )
     )  # fmt: skip
@@ -148,7 +149,9 @@ def known_people(
     if row is None:
         return None, None
     kept = _unseal(keys, row)
-    people = People(row.subject, spec, kept.whole, kept.values, kept.spelled, kept.traces, kept.tokens)
+    people = People(
+        row.subject, spec, kept.whole, kept.values, kept.spelled, kept.traces, kept.personal, kept.tokens
+    )
     return people, _erasure(row)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Named", "People", "Wanted", "parse"]
 
 # the form of texts that are telling wherever they stand
-_WORDS = "\0words"
+_WORDS, _IDENTIFYING = "* words", "* identifying"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class People:
     """People of one kind, by their identifiers' values.
 
     ``values`` are in the form in which they are compared; ``spelled`` are as they stand in the data, for a
-    masked column holds the mask of exactly that. ``traces`` are other texts that stand in no one else's rows, ``tokens`` theirs by domain of the vault.
+    masked column holds the mask of exactly that. ``traces`` are other texts that stand in no one else's rows, ``personal`` those of columns that the contract
+    calls personal; ``tokens`` are theirs by domain of the vault.
     """
 
     subject: str
@@ -51,6 +52,7 @@ class People:
     values: dict[str, set[str]] = field(default_factory=dict)
     spelled: dict[str, set[str]] = field(default_factory=dict)
     traces: set[str] = field(default_factory=set)
+    personal: set[str] = field(default_factory=set)
     tokens: dict[str, set[str]] = field(default_factory=dict)
 
     def add(self, name: str, values: Iterable[str]) -> bool:
@@ -69,7 +71,11 @@ class People:
 
     def words(self) -> set[str]:
         """Return the texts that are telling wherever they stand: long enough, and no small number."""
-        return self.traces | {
+        return self.traces | self.identifying()
+
+    def identifying(self) -> set[str]:
+        """Return those of them that tell who it is: identifiers, and what the contract calls personal."""
+        return self.personal | {
             spelled
             for name, values in self.spelled.items()
             for one in values
@@ -131,12 +137,13 @@ class Wanted:
         """Return the condition that the expression *text* is one of identifier *name*; never null."""
         return self._among(name, self.normal(name, text))
 
-    def is_word(self, name: str) -> exp.Expr:
+    def is_word(self, name: str, *, identifying: bool) -> exp.Expr:
         """Return the condition that column *name* is a text that only the people have; never null."""
-        if _WORDS not in self._forms:
-            self._forms.add(_WORDS)
-            self._put(_WORDS, self.people.words())
-        return self._among(_WORDS, exp.Trim(this=column(name)))
+        form = _IDENTIFYING if identifying else _WORDS
+        if form not in self._forms:
+            self._forms.add(form)
+            self._put(form, self.people.identifying() if identifying else self.people.words())
+        return self._among(form, exp.Trim(this=column(name)))
 
     def _among(self, form: str, text: exp.Expr) -> exp.Expr:
         values = exp.select("value").from_(exp.to_table(f"temp.main.{self._table}"))

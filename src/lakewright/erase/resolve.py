@@ -77,6 +77,10 @@ def find(
     people.whole = integer_identifiers(services, cursor, people)
     for one in named:
         people.add(one.identifier, [one.value])
+    if known is not None:
+        # an identifier that was declared meanwhile: what led to it may be erased already
+        for name in set(spec.identifiers) - people.values.keys():
+            people.add(name, people.personal)
     wanted = Wanted(cursor, people, services.keys, services.vault)
     wanted.refresh()
     where = holders(services, cursor, people)
@@ -85,7 +89,7 @@ def find(
     counts = [Count(one, _count(cursor, wanted, one)) for one in where if one.place != "rejects"]
     for count in counts:
         if count.rows:
-            people.traces |= _traces(services, cursor, wanted, count.holder)
+            _traces(services, cursor, wanted, count.holder)
             if count.holder.place == "table":
                 for domain, tokens in tokens_of(services, cursor, wanted, count.holder).items():
                     people.tokens.setdefault(domain, set()).update(tokens)
@@ -234,23 +238,23 @@ def _holds_values(fields: Sequence[str]) -> exp.Expr:
     return exp.paren(exp.or_(*parts, copy=False))
 
 
-def _traces(
-    services: Services, cursor: duckdb.DuckDBPyConnection, wanted: Wanted, holder: Holder
-) -> set[str]:
-    """Return texts of the people's rows that stand in no other row of the same column.
+def _traces(services: Services, cursor: duckdb.DuckDBPyConnection, wanted: Wanted, holder: Holder) -> None:
+    """Take note of texts of the people's rows that stand in no other row of the same column.
 
     They are looked for where nothing is parsed: logs, reports, lines that could not be read.
     """
     dataset = services.project.datasets.get(holder.dataset)
     rules = dataset.file.columns if dataset is not None else {}
     listed = {name.lower() for name, one in rules.items() if one.in_ is not None}
-    found: set[str] = set()
+    private = {name.lower() for name, one in rules.items() if one.pii or one.mask}
     condition = told(wanted, holder)
     for name, kind in holder.columns.items():
         if kind.upper() not in ("VARCHAR", "JSON") or hidden(name) or name.lower() in listed:
             continue
-        found |= {one for one in _only_theirs(cursor, holder, name, condition) if _telling(one)}
-    return found
+        found = {one for one in _only_theirs(cursor, holder, name, condition) if _telling(one)}
+        wanted.people.traces |= found
+        if name.lower() in private:
+            wanted.people.personal |= found
 
 
 def _only_theirs(
