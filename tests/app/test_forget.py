@@ -23,7 +23,7 @@ from lakewright.errors import LakewrightError
 WHO = "customer=42"
 
 #: Erasures that are killed.
-KILLS = 6
+KILLS = 4
 
 
 @pytest.fixture(scope="module")

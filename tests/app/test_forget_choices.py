@@ -264,3 +264,27 @@ def _workbook(path: Path, query: str) -> None:
     with duckdb.connect(config={"allow_unsigned_extensions": "true"}) as connection:
         load(connection, "excel")
         connection.execute(f"COPY ({query}) TO '{path}' (FORMAT xlsx, HEADER true)")
+
+
+def test_who_is_in_earlier_versions_alone_is_erased_there(shop: Folder) -> None:
+    undeclared(shop)
+    for file in ("customers", "visits"):
+        path = shop / f"in/{file}-1.csv"
+        path.write_text("\n".join(one for one in path.read_text().splitlines() if "cleo" not in one) + "\n")
+    with lakewright.open(shop.root) as lw:
+        lw.run(full_refresh=True).raise_for_status()
+        assert lw.sql("select count(*) from processed.customers where id = 3").fetchall() == [(0,)]
+        versions = [one.id for one in lw.snapshots("processed.customers")]
+        counts = [
+            lw.sql("select count(*) from processed.customers where id = 3", as_of=one).fetchall()[0][0]
+            for one in versions
+        ]
+        assert (counts[0], max(counts)) == (0, 1)
+    done = forget(shop, "customer=3")
+    assert {(one.place, one.rows) for one in done.places if one.rows} >= {("versions", 3)}
+    assert done.complete
+    assert not [
+        one
+        for one in shop.root.rglob("*")
+        if one.is_file() and (shop / "in") not in one.parents and b"Cleo Carter" in one.read_bytes()
+    ]

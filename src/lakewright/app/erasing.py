@@ -20,7 +20,7 @@ from lakewright.erase.holders import Holder
 from lakewright.erase.journal import Erasure, Place
 from lakewright.erase.people import Named, People, Wanted
 from lakewright.erase.resolve import Found, Sharing, find, require_unshared
-from lakewright.erase.tables import erase_rows
+from lakewright.erase.tables import erase_rows, rows_ever
 from lakewright.errors import RunError
 from lakewright.lake import holds
 from lakewright.lake.raw import RawStore, open_raw
@@ -96,6 +96,7 @@ class Work:
         self._known = people or known
         self._found: Found | None = None
         self._staged: list[raw.StagedRaw] = []
+        self._rows_ever: int | None = None
 
     def found(self) -> Found:
         """Who they are and where, looked up once."""
@@ -209,7 +210,7 @@ class Work:
                 kept = (
                     f"hold {held[0].id} on {held[0].dataset}: versions of the lake hold rows of every dataset"
                 )
-            places.append(Place("versions", "lake", "forget", None, kept))
+            places.append(Place("versions", "lake", "forget", self._ever() or None, kept))
         tokens = sum(len(one) for one in self._tokens().values())
         if tokens:
             places.append(Place("tokens", "vault", "delete", tokens))
@@ -236,7 +237,14 @@ class Work:
 
     def _touched(self) -> bool:
         """Whether there is anything to erase, or a killed call had begun to."""
-        return self.earlier is not None or any(one.rows for one in self.found().counts)
+        return self.earlier is not None or any(one.rows for one in self.found().counts) or self._ever() > 0
+
+    def _ever(self) -> int:
+        """Rows of theirs that tables of the lake had in any version: they can be read there still."""
+        if self._rows_ever is None:
+            where = [one.holder for one in self.found().counts]
+            self._rows_ever = sum(rows_ever(self.services, self.cursor, self.wanted, one) for one in where)
+        return self._rows_ever
 
     def _tables(self) -> list[Holder]:
         return [one.holder for one in self.found().counts if one.holder.place == "table"]
@@ -339,6 +347,8 @@ class Work:
     def remaining(self, found: Found) -> tuple[str, ...]:
         """Return where the people are found still."""
         left = [f"{one.rows} rows of {one.holder.id}" for one in found.counts if one.rows]
+        if self._ever():
+            left.append(f"{self._ever()} rows of earlier versions of the lake")
         known = {one.holder.id for one in found.counts}
         left += [
             f"{rows} rows of {id}"

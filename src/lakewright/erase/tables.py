@@ -9,8 +9,9 @@ from sqlglot import exp
 
 from lakewright.erase.holders import Holder, told
 from lakewright.erase.people import Wanted
+from lakewright.lake.protocol import CATALOG
 from lakewright.spec.mask import Token
-from lakewright.sql.names import column, identifier, table
+from lakewright.sql.names import column, identifier, literal, split_id, table
 from lakewright.sql.surrogate import UNKNOWN
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from lakewright.run.services import Services
 
-__all__ = ["erase_rows", "tokens_of"]
+__all__ = ["erase_rows", "rows_ever", "tokens_of"]
 
 
 def erase_rows(
@@ -55,6 +56,23 @@ def _statement(services: Services, wanted: Wanted, holder: Holder) -> exp.Expr:
             nothing: exp.Expr = exp.Literal.number(UNKNOWN) if member else exp.null()
             values[identifier(here).sql("duckdb")] = exp.cast(nothing, holder.columns[here], dialect="duckdb")
     return exp.update(table(holder.id), values, where=condition, dialect="duckdb")
+
+
+def rows_ever(services: Services, cursor: duckdb.DuckDBPyConnection, wanted: Wanted, holder: Holder) -> int:
+    """Return how many rows about the people any version of the table that the lake still has was given.
+
+    0 where the lake has no feed of changes.
+    """
+    lake = services.lake
+    newest = lake.newest(cursor) if lake.capabilities.change_feed else None
+    if newest is None or holder.place == "raw":
+        return 0
+    zone, name = split_id(holder.id)
+    values = [literal(CATALOG), literal(zone), literal(name), literal(0), literal(newest)]
+    inserted = exp.Table(this=exp.Anonymous(this="ducklake_table_insertions", expressions=values))
+    query = exp.select(exp.Count(this=exp.Star())).from_(inserted).where(told(wanted, holder))
+    row = services.session.execute(query.sql("duckdb"), cursor=cursor).fetchone()
+    return int(row[0]) if row else 0
 
 
 def tokens_of(
