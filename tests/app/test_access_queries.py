@@ -113,7 +113,7 @@ _COLUMN = st.sampled_from(
     ["order_id", "day", "amount", "region", "email", "code", "mails", "last_mail", "salary", "double_pay"]
 )
 _CONDITION = st.one_of(
-    st.sampled_from(["true", "region = 'US'", "region = 'EU'", "cast(code as int) > 17", "amount > 11", "email like '%.org'"]),
+    st.sampled_from(["true", "region = 'US'", "region = 'EU'", "cast(code as int) > 17", "amount > 11", "order_id <= 2", "day > '2024-01-01'", "code in ('17', 'HIDDENROW2')", "order_id between 2 and 9", "3 = order_id", "email like '%.org'"]),
     _COLUMN.map("{} is not null".format),
     st.sampled_from(["order_id in (select order_id from curated.profiles)", "exists (from curated.daily d where d.mails > 0)"]),
 )  # fmt: skip

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import duckdb
 import msgspec
@@ -34,6 +34,7 @@ from lakewright.project.targets import PROJECT_FILE
 from lakewright.run.inputs import describe
 from lakewright.run.mask import hand_over
 from lakewright.security.guard import Asked, examine, examine_pivot
+from lakewright.security.prefilter import conditions_before
 from lakewright.spec.mask import Hash, Mask
 from lakewright.sql.access import condition, filled, permitted, read_by
 from lakewright.sql.mask import KeyNames
@@ -111,6 +112,7 @@ class _Asking:
         self.moment: datetime | None = None
         self.statement = ""
         self.asked = Asked()
+        self.tree: dict[str, Any] | None = None
         self.names = Named(sure=False)
 
     # --- what is asked
@@ -120,9 +122,9 @@ class _Asking:
         self.version, self.moment = snapshot_of(self.as_of)
         self.statement = one_query(session.cursor, self.sql)
         inner = explained(self.statement)
-        tree = syntax_tree(session.cursor, inner)
-        if tree is not None:
-            self.asked = examine(tree)
+        self.tree = syntax_tree(session.cursor, inner)
+        if self.tree is not None:
+            self.asked = examine(self.tree)
             self.names = named(session.cursor, self.statement, ())
         else:
             self.asked = examine_pivot(inner)
@@ -225,9 +227,22 @@ class _Asking:
                 seen = {name: one.seen[name] for name in one.read}
                 keys = self._keys(seen.values())
                 name = split_id(one.id)[1]
-                query = permitted(one.relation, name, one.columns, seen, one.conditions, keys)
+                conditions = [*one.conditions, *self._before(session, one)]
+                query = permitted(one.relation, name, one.columns, seen, conditions, keys)
                 kinds = describe(cursor, query)
                 session.put(one.id, kinds, cursor.execute(query.sql("duckdb")).to_arrow_reader(_ROWS))
+
+    def _before(self, session: LockedSession, dataset: _Dataset) -> list[exp.Expr]:
+        """Return what the query itself asks of the rows, as far as it may be asked before they are handed over."""
+        if self.tree is None:
+            return []
+
+        def converts(text: str, kind: str) -> bool:
+            row = session.cursor.execute(f"SELECT TRY_CAST(? AS {kind}) IS NOT NULL", [text]).fetchone()
+            return bool(row and row[0])
+
+        clear = {name: dataset.columns[name] for name, mask in dataset.seen.items() if mask is None}
+        return conditions_before(self.tree, dataset.id, clear, converts)
 
     def _keys(self, masks: Iterable[Mask | None]) -> dict[str, KeyNames]:
         return {
