@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -237,6 +239,10 @@ def test_what_else_is_open_shows_no_more_than_queries_do(alice: Lakewright) -> N
     for hidden in ("raw.orders", "pins", "processed.regions"):
         with pytest.raises(NotFoundError):
             alice.table(hidden)
+    assert [one.role for one in alice.access()] == ["analyst"]
+    assert "salary" not in str(alice.access("analyst"))
+    with pytest.raises(UsageError, match="LW823"):
+        alice.access("manager")
     assert "alice" not in repr(alice)
     assert "analyst" in repr(alice)
 
@@ -246,10 +252,19 @@ def test_every_other_door_is_shut(alice: Lakewright, built: Path) -> None:
         "run": (), "plan": (), "quality": (), "audit": (), "report": (), "profile": ("processed.orders",),
         "contract": ("processed.orders",), "lineage": ("processed.orders",), "runs": (), "logs": (), "pii": (),
         "keys": (), "rotate_key": (), "revealed": (), "snapshots": (), "cache": (), "compact": (), "lifecycle": (),
-        "archives": (), "ingest": ("raw.orders", {"order_id": 1}), "restore_archive": ("processed.orders",),
+        "archives": (), "who": ("processed.orders",), "audit_log": (), "ingest": ("raw.orders", {"order_id": 1}), "restore_archive": ("processed.orders",),
     }  # fmt: skip
     verbs = {one for one in dir(Lakewright) if not one.startswith("_") and callable(getattr(Lakewright, one))}
-    assert verbs - doors.keys() == {"sql", "table", "tables", "catalog", "close", "reveal", "restore"}
+    assert verbs - doors.keys() == {
+        "sql",
+        "table",
+        "tables",
+        "catalog",
+        "access",
+        "close",
+        "reveal",
+        "restore",
+    }
     for name, arguments in doors.items():
         with pytest.raises(UsageError) as caught:
             getattr(alice, name)(*arguments)
@@ -413,4 +428,30 @@ def test_the_log_of_queries(tmp_path: Path) -> None:
             (me, "owner", {"raw.orders": ("*",)}, 5, ""),
             (me, "owner", {"curated.daily": ("day",), "processed.orders": ("day", "code")}, 4, ""),
         ]
+        assert access.audit_verify(platform).problems == ()
+
+
+def test_who_is_killed_has_asked(tmp_path: Path) -> None:
+    folder = access_shop(tmp_path / "shop")
+    with lakewright.open(folder.root) as owner:
+        owner.run().raise_for_status()
+    program = (
+        "import lakewright, time\n"
+        f"with lakewright.open({str(folder.root)!r}, user='alice') as lw:\n"
+        "    for row in lw.sql('select code from processed.orders'):\n"
+        "        print(row, flush=True)\n"
+        "        time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"('17',)\n"
+        process.kill()
+    with lakewright.open(folder.root) as owner:
+        (line,) = owner.audit_log(user="alice", dataset="processed.orders", since="1h")
+        assert (line.action, line.rows, line.statement) == (
+            "query",
+            None,
+            "select code from processed.orders",
+        )
+    with Platform.open(folder.root) as platform:
         assert access.audit_verify(platform).problems == ()

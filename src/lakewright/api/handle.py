@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from lakewright.app import access as _access
 from lakewright.app import catalog as _catalog
 from lakewright.app import lifecycle as _lifecycle
 from lakewright.app import quality as _quality
@@ -290,6 +291,25 @@ class Lakewright:
     def revealed(self, limit: int = 100) -> Any:
         """Return who revealed tokens or rotated keys, newest first."""
         return _security.revealed(self._platform, limit)
+
+    def access(self, role: str | None = None) -> Any:
+        """Return the roles of the project, or what *role* sees: datasets, columns and conditions on rows."""
+        return _access.show(self._platform, role) if role else _access.roles(self._platform)
+
+    def who(self, dataset: str) -> Any:
+        """Return the roles that see a dataset, or a column ``zone.name.column``, and how."""
+        return _access.who(self._platform, dataset)
+
+    def audit_log(
+        self,
+        *,
+        user: str | None = None,
+        dataset: str | None = None,
+        since: str | datetime | None = None,
+        limit: int = 100,
+    ) -> Any:
+        """Return who asked for what, newest first: of one user, about one dataset, from a time or ``7d`` ago on."""
+        return _access.audit_lines(self._platform, user=user, dataset=dataset, since=since, limit=limit)
 
     def snapshots(self, dataset: str | None = None, limit: int | None = 20) -> Any:
         """Return the lake's snapshots, or those that changed *dataset*, newest first."""
