@@ -395,7 +395,7 @@ def test_the_log_of_queries(tmp_path: Path) -> None:
             ("alice", "query", "analyst", {"processed.orders": ("email", "code")}, 0, "", "select code from processed.orders where email = ?"),
             ("alice", "query", "analyst", {"curated.daily": ("day",)}, 1, "", "select day from curated.daily"),
             ("alice", "refused", "analyst", {"vault.pins": ()}, None, "LW821", "from vault.pins where pin = ?"),
-            ("alice", "query", "analyst", {"curated.daily": ("day",)}, 0, "LW907", "select nothing from curated.daily"),
+            ("alice", "query", "analyst", {"curated.daily": ()}, 0, "LW907", "select nothing from curated.daily"),
             ("alice", "refused", "analyst", {}, None, "LW907", "(not understood)"),
             (me, "query", "auditor", {"vault.pins": ("pin",)}, 4, "", "select pin from vault.pins"),
             (me, "query", "auditor", {"vault.pins": tuple(lines[0].reads["vault.pins"])}, 4, "stopped", "from vault.pins"),

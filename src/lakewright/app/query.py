@@ -54,8 +54,9 @@ def query(
     Where the project keeps results of queries, one that is kept is given again.
 
     Every query has a catalog of its own, so any number may run at once, and sees one state of the
-    lake. For a role, its rules apply: see :func:`lakewright.app.restricted.restricted_query`. Raises LW901 for what does not exist, LW903 for anything that is not a query and LW907 for
-    SQL that DuckDB does not understand.
+    lake. For a role, its rules apply, see :func:`lakewright.app.restricted.restricted_query`. Raises LW901 for
+    what does not exist, LW903 for anything that is not a query and LW907 for SQL that DuckDB does not
+    understand.
     """
     if isinstance(platform, Restricted):
         with restricted_query(platform, sql, params=params, as_of=as_of, flat=flat) as result:

@@ -156,7 +156,7 @@ class _Asking:
         if not seen:
             raise UsageError("LW821", f"{self.caller.name} sees no column of {id}")
         read = [one for one in seen if self.asked.whole or one.lower() in self.asked.words]
-        return _Dataset(id, relation, columns, seen, read or list(seen)[:1], conditions, looks_into)
+        return _Dataset(id, relation, columns, seen, read, conditions, looks_into)
 
     def _seen(self, id: str, columns: Mapping[str, str]) -> dict[str, Mask | None]:
         own = self.caller.rights
@@ -224,7 +224,8 @@ class _Asking:
         cursor.execute("BEGIN TRANSACTION")
         for one in datasets:
             with self._hushed(one.id):
-                seen = {name: one.seen[name] for name in one.read}
+                # rows are counted by some column
+                seen = {name: one.seen[name] for name in one.read or list(one.seen)[:1]}
                 keys = self._keys(seen.values())
                 name = split_id(one.id)[1]
                 conditions = [*one.conditions, *self._before(session, one)]
@@ -274,7 +275,7 @@ class _Asking:
     def _key(self, cache: QueryCache, datasets: list[_Dataset]) -> str | None:
         """What the result is kept under: also the rules, as they come out for this caller."""
         trees = [tree for one in datasets for tree in one.conditions]
-        if any(one.looks_into for one in datasets) or any(tree.find(*_UNSTEADY) for tree in trees):
+        if any(one.looks_into for one in datasets) or not all(map(_steady, trees)):
             return None
         rules = [
             (
@@ -289,14 +290,15 @@ class _Asking:
         return cache.key(self.sql, self.names, self.params, as_of=self.as_of, flat=self.flat, rights=rights)
 
 
-#: Nodes of a condition whose value may be another one at another time.
-_UNSTEADY: tuple[type[exp.Expr], ...] = (
-    exp.Anonymous,
-    exp.CurrentDate,
-    exp.CurrentTimestamp,
-    exp.CurrentTime,
-    exp.Rand,
-)
+#: Functions of a condition that mean the same at any time; one that is not here may not.
+_STEADY: tuple[type[exp.Expr], ...] = (
+    exp.Connector, exp.Cast, exp.Coalesce, exp.Lower, exp.Upper, exp.Trim, exp.Length, exp.Array, exp.ArrayContains,
+    exp.StartsWith, exp.Substring, exp.Case, exp.If,
+)  # fmt: skip
+
+
+def _steady(tree: exp.Expr) -> bool:
+    return all(isinstance(one, _STEADY) for one in tree.find_all(exp.Func))
 
 
 def _explain(error: duckdb.Error) -> LakewrightError:
