@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -455,3 +456,22 @@ def test_who_is_killed_has_asked(tmp_path: Path) -> None:
         )
     with Platform.open(folder.root) as platform:
         assert access.audit_verify(platform).problems == ()
+
+
+def test_many_ask_at_once(built: Path) -> None:
+    sql = "select list(order_id order by order_id) from processed.orders where order_id > 0 and $n > 0"
+    asking = [
+        ({"user": "alice"}, [1, 3]),
+        ({"user": "mia"}, [1, 3]),
+        ({"role": "analyst", "attributes": {"region": "US"}}, [2, 4]),
+        ({"role": "auditor"}, [1, 2, 3, 4]),
+        ({}, [1, 2, 3, 4]),
+    ]
+
+    def ask(arguments: dict[str, object]) -> list[list[int]]:
+        with lakewright.open(built, **arguments) as handle:  # type: ignore[arg-type]
+            return [handle.sql(sql, {"n": number}).fetchall()[0][0] for number in range(1, 5)]
+
+    with ThreadPoolExecutor(len(asking)) as pool:
+        found = list(pool.map(ask, (arguments for arguments, _ in asking)))
+    assert found == [[ids] * 4 for _, ids in asking]
