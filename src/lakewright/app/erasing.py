@@ -140,7 +140,11 @@ class Work:
         id = self.earlier.id if self.earlier else ""
         count = max(1, len(self.people.values.get(self.spec.identifier, ())))
         return Forgotten(
-            id, self.people.subject, count, tuple(places), (*self._perhaps(), *self._source_files(), *OUTSIDE)
+            id,
+            self.people.subject,
+            count,
+            tuple(places),
+            (*self._perhaps(), *self._audit(), *self._source_files(), *OUTSIDE),
         )
 
     # --- what there is
@@ -270,6 +274,10 @@ class Work:
         mine = set(self.spec.datasets)
         return [id for id, one in self.platform.project.warehouses.items() if mine & set(one.datasets)]
 
+    def _audit(self) -> list[str]:
+        count = scrub.audited(self.services, self.people)
+        return [f"the audit log: {count} entries name the person, and none is ever changed"] if count else []
+
     def _source_files(self) -> tuple[str, ...]:
         """Files of the sources that raw has a copy of: they are not ours to change."""
         places = []
@@ -294,11 +302,11 @@ class Work:
     def begin(self, plan: Forgotten) -> Erasure:
         """Write down what is about to be done, and who is not to come in again."""
         platform = self.platform
-        erasure = journal.begin(
-            platform.state, platform.keys, self.people, self.named, self.options.reason, plan.places
-        )
+        # whoever writes the reason may name the person in it
+        reason = str(scrub.blotted(self.people, {"reason": self.options.reason})["reason"])
+        erasure = journal.begin(platform.state, platform.keys, self.people, self.named, reason, plan.places)
         detail = {"erasure": erasure.id, "people": erasure.people}
-        platform.audit.record("forget", self.people.subject, reason=self.options.reason, detail=detail)
+        platform.audit.record("forget", self.people.subject, reason=reason, detail=detail)
         forgotten.put(
             platform.state, platform.keys, self.people.subject, self.people.values, self.people.whole
         )

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
-from lakewright.erase.people import People, Wanted
+from lakewright.erase.people import People, Wanted, bounded
 from lakewright.sources.json_files import path_steps
 from lakewright.sources.manifest import Field
 from lakewright.sources.scan import csv_scan
@@ -84,12 +84,12 @@ def cut_document(
 
 
 def holds_words(source: IO[bytes], people: People) -> bool:
-    """Whether text that is not parsed holds any text that only the people have."""
-    patterns = _patterns(re.escape(one) for one in people.words())
+    """Whether text that is not parsed tells who the people are."""
     flags = re.IGNORECASE if people.spec.ignore_case else re.NOFLAG
+    patterns = [re.compile(one.encode(), flags) for one in _patterns(map(bounded, people.identifying()))]
     rest = b""
     while data := source.read(_CHUNK):
-        if any(re.search(one.encode(), rest + data, flags) for one in patterns):
+        if any(one.search(rest + data) for one in patterns):
             return True
         rest = data[-_LONGEST:]
     return False
@@ -291,7 +291,8 @@ def _broken(
     text = record.decode("utf-8", "replace")
     quote = str(options["quote"] or "")
     plain = text.replace(quote * 2, quote) if quote else text
-    if any(word in text or word in plain for word in people.words()):
+    words = people.pattern()
+    if words is not None and (words.search(text) or words.search(plain)):
         return True
     parts = _fields_of(text, options)
     for key, (name, mask) in keys.items():
@@ -335,9 +336,9 @@ def _told_json(records: Sequence[bytes], fields: Sequence[Field], keys: Keys, wa
     finally:
         wanted.cursor.unregister("_candidates")
     found = dict(rows)
-    words = wanted.people.words()
+    words = wanted.people.pattern()
     return [
-        bool(found[at]) if at in found else any(word in text for word in words)
+        bool(found[at]) if at in found else bool(words is not None and words.search(text))
         for at, text in enumerate(texts)
     ]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlglot import exp
 
-from lakewright.erase.people import People, Wanted
+from lakewright.erase.people import People, Wanted, bounded_sql
 from lakewright.errors import LakewrightError
 from lakewright.run.ingest import REJECT_COLUMNS
 from lakewright.sources.drift import schema_of
@@ -165,5 +165,8 @@ def _in_text(wanted: Wanted, text: exp.Expr) -> exp.Expr:
     words = sorted(wanted.people.words())
     if not words:
         return exp.false()
-    hits = [exp.Anonymous(this="contains", expressions=[text.copy(), literal(one)]) for one in words]
+    hits = [
+        exp.Anonymous(this="regexp_matches", expressions=[text.copy(), literal(bounded_sql(one))])
+        for one in words
+    ]
     return exp.Coalesce(this=exp.paren(exp.or_(*hits, copy=False)), expressions=[exp.false()])

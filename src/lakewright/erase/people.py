@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
+import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +24,7 @@ from lakewright.sql.names import column, identifier, literal
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Named", "People", "Wanted", "parse"]
+__all__ = ["Named", "People", "Wanted", "bounded", "bounded_sql", "parse"]
 
 # the form of texts that are telling wherever they stand
 _WORDS, _IDENTIFYING = "* words", "* identifying"
@@ -73,6 +75,16 @@ class People:
         """Return the texts that are telling wherever they stand: long enough, and no small number."""
         return self.traces | self.identifying()
 
+    def pattern(self) -> re.Pattern[str] | None:
+        """Return what finds the words in free text, where they stand for themselves; None without any.
+
+        ``user7@x.org`` is not in ``user7@x.org.uk``, nor in ``auser7@x.org``.
+        """
+        words = sorted(self.words(), key=len, reverse=True)
+        # each as it is, and as it stands in JSON, once and twice over
+        spelled = dict.fromkeys(form for one in words for form in (one, _json(one), _json(_json(one))))
+        return re.compile("|".join(bounded(one) for one in spelled), re.IGNORECASE) if words else None
+
     def identifying(self) -> set[str]:
         """Return those of them that tell who it is: identifiers, and what the contract calls personal."""
         return self.personal | {
@@ -82,6 +94,21 @@ class People:
             for spelled in (one.strip(), self.normal(name, one))
             if len(spelled) >= (7 if spelled.isdigit() else 4)
         }
+
+
+def bounded(word: str) -> str:
+    """Return a regular expression of *word* where no letter, digit or further part of an address is beside it."""
+    return rf"(?:(?<![\w.+@-])|(?<=\\[nrtbf])){re.escape(word)}(?![\w@-]|\.\w)"
+
+
+def bounded_sql(word: str) -> str:
+    """Return the same for RE2, which cannot look around."""
+    escaped = re.sub(r"([^\w\s@])", r"\\\1", word)
+    return rf"(?i)(?:^|[^\pL\pN_.+@-]){escaped}(?:$|[^\pL\pN_@.-]|\.(?:$|[^\pL\pN_]))"
+
+
+def _json(text: str) -> str:
+    return json.dumps(text)[1:-1]
 
 
 def parse(text: str, subjects: Mapping[str, Subject]) -> Named:

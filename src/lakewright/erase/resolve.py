@@ -247,37 +247,67 @@ def _traces(services: Services, cursor: duckdb.DuckDBPyConnection, wanted: Wante
     rules = dataset.file.columns if dataset is not None else {}
     listed = {name.lower() for name, one in rules.items() if one.in_ is not None}
     private = {name.lower() for name, one in rules.items() if one.pii or one.mask}
-    condition = told(wanted, holder)
-    for name, kind in holder.columns.items():
-        if kind.upper() not in ("VARCHAR", "JSON") or hidden(name) or name.lower() in listed:
-            continue
-        found = {one for one in _only_theirs(cursor, holder, name, condition) if _telling(one)}
+    names = [
+        name
+        for name, kind in holder.columns.items()
+        if kind.upper() in ("VARCHAR", "JSON") and not hidden(name) and name.lower() not in listed
+    ]
+    for name, texts in _only_theirs(cursor, wanted, holder, names).items():
+        found = {one for one in texts if _telling(one)}
         wanted.people.traces |= found
         if name.lower() in private:
             wanted.people.personal |= found
 
 
 def _only_theirs(
-    cursor: duckdb.DuckDBPyConnection, holder: Holder, name: str, condition: exp.Expr
-) -> list[str]:
+    cursor: duckdb.DuckDBPyConnection, wanted: Wanted, holder: Holder, names: Sequence[str]
+) -> dict[str, set[str]]:
+    """Texts by column, in two readings of the rows: theirs first, then the others' for those very texts."""
+    condition = told(wanted, holder)
     rows = holder.query.subquery("_rows")
-    text = exp.alias_(exp.Trim(this=exp.cast(column(name), "VARCHAR")), "value")
-    long = exp.Between(
-        this=exp.Length(this=exp.column("value")), low=literal(_SHORTEST), high=literal(_LONGEST)
-    )
-    mine = exp.select(text).distinct().from_(rows).where(condition.copy()).subquery("_mine")
-    theirs = exp.select(exp.Trim(this=exp.cast(column(name), "VARCHAR"))).from_(rows.copy())
-    theirs = theirs.where(exp.not_(condition.copy())).where(exp.not_(column(name).is_(exp.null())))
-    # dates and short numbers stand in every log
-    value = exp.column("value")
+    texts = {name: exp.Trim(this=exp.cast(column(name), "VARCHAR")) for name in names}
+    listed = [exp.alias_(text.copy(), name, quoted=True) for name, text in texts.items()]
+    if not listed:
+        return {}
+    mine = exp.select(*listed).from_(rows).where(condition.copy())
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE _mine AS {mine.sql('duckdb')}")
+    found: dict[str, set[str]] = {}
+    for name in names:
+        query = exp.select(column(name)).distinct().from_("_mine").where(_worth(column(name))).limit(_MANY)
+        found[name] = {str(row[0]) for row in cursor.execute(query.sql("duckdb")).fetchall()}
+    wanted_here = {name: values for name, values in found.items() if values}
+    if wanted_here:
+        hits = [
+            exp.alias_(
+                exp.Case().when(
+                    exp.In(
+                        this=texts[name].copy(),
+                        query=exp.select(column(name)).from_("_mine").subquery(copy=False),
+                    ),
+                    texts[name].copy(),
+                ),
+                name,
+                quoted=True,
+            )
+            for name in wanted_here
+        ]
+        others = exp.select(*hits).from_(rows.copy()).where(exp.not_(condition.copy())).subquery("_others")
+        lists = [exp.func("list", exp.Distinct(expressions=[column(name)])) for name in wanted_here]
+        row = cursor.execute(exp.select(*lists).from_(others).sql("duckdb")).fetchone() or ()
+        for name, common in zip(wanted_here, row, strict=True):
+            found[name] -= set(common or ())
+    cursor.execute("DROP TABLE _mine")
+    return found
+
+
+def _worth(value: exp.Expr) -> exp.Expr:
+    """Dates and short texts and numbers stand in every log."""
     no_date = exp.TryCast(this=value, to=exp.DataType.build("TIMESTAMP"), safe=True).is_(exp.null())
     no_number = exp.TryCast(this=value.copy(), to=exp.DataType.build("DOUBLE"), safe=True).is_(exp.null())
-    many_digits = exp.GTE(this=exp.Length(this=value.copy()), expression=literal(_DIGITS))
-    query = exp.select("value").from_(mine).where(long, no_date, exp.or_(no_number, many_digits))
-    query = query.where(exp.not_(exp.In(this=exp.column("value"), query=theirs.subquery(copy=False)))).limit(
-        _MANY
-    )
-    return [str(row[0]) for row in cursor.execute(query.sql("duckdb")).fetchall()]
+    length = exp.Length(this=value.copy())
+    many_digits = exp.GTE(this=length, expression=literal(_DIGITS))
+    long = exp.Between(this=length.copy(), low=literal(_SHORTEST), high=literal(_LONGEST))
+    return exp.and_(long, no_date, exp.or_(no_number, many_digits))
 
 
 def _telling(text: str) -> bool:

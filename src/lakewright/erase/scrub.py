@@ -31,7 +31,7 @@ from lakewright.state import State, metadata
 if TYPE_CHECKING:
     from lakewright.run.services import Services
 
-__all__ = ["BLOT", "blotted", "kept_about", "scrub"]
+__all__ = ["BLOT", "audited", "blotted", "kept_about", "scrub"]
 
 #: What stands in place of a word.
 BLOT = "•••"
@@ -51,7 +51,7 @@ _FILES = (".log", ".jsonl", ".ndjson", ".json", ".txt", ".md")
 def scrub(services: Services, people: People, datasets: Collection[str]) -> int:
     """Remove what is kept about runs of *datasets* and tells of the people; return how many things changed."""
     changed = _findings(services, datasets)
-    words = _words(people)
+    words = people.pattern()
     if words is not None:
         changed += sum(_table(services.state, table, words, blot=True) for table in _tables(services.state))
         changed += sum(_file(path, words, blot=True) for path in _files(services))
@@ -60,7 +60,7 @@ def scrub(services: Services, people: People, datasets: Collection[str]) -> int:
 
 def kept_about(services: Services, people: People) -> list[str]:
     """Return where texts still hold the people's words: tables of the state and files."""
-    words = _words(people)
+    words = people.pattern()
     if words is None:
         return []
     found = [
@@ -72,10 +72,16 @@ def kept_about(services: Services, people: People) -> list[str]:
 
 def blotted(people: People, body: dict[str, Any]) -> dict[str, Any]:
     """Return *body* without a word of the people: the name of a file may hold one."""
-    words = _words(people)
+    words = people.pattern()
     text = json.dumps(body)
     result: dict[str, Any] = json.loads(words.sub(BLOT, text) if words is not None else text)
     return result
+
+
+def audited(services: Services, people: People) -> int:
+    """Return how many entries of the audit log hold the people's words; they are bound, and nothing changes them."""
+    words = people.pattern()
+    return _table(services.state, security_audit, words) if words is not None else 0
 
 
 def _findings(services: Services, datasets: Collection[str]) -> int:
@@ -91,19 +97,6 @@ def _findings(services: Services, datasets: Collection[str]) -> int:
             report.unlink()
             count += 1
     return count
-
-
-def _words(people: People) -> re.Pattern[str] | None:
-    words = people.words()
-    if not words:
-        return None
-    # each as it is, and as it stands in JSON
-    spelled = {
-        form for one in words for form in (one, json.dumps(one)[1:-1], json.dumps(json.dumps(one))[3:-3])
-    }
-    return re.compile(
-        "|".join(re.escape(one) for one in sorted(spelled, key=len, reverse=True)), re.IGNORECASE
-    )
 
 
 def _tables(state: State) -> list[sa.Table]:
