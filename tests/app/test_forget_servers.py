@@ -45,6 +45,7 @@ def forget(folder: Folder, **options: Any) -> verbs.Forgotten:
         return verbs.forget(platform, verbs.named_people(platform, [WHO]), Options(**options))
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 @pytest.mark.redis
 @pytest.mark.s3

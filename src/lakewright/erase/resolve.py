@@ -85,7 +85,7 @@ def find(
     wanted.refresh()
     where = holders(services, cursor, people)
     linker = _Linker(cursor, wanted, where, sharing)
-    linker.link()
+    linker.link(sum(one.identifier != spec.identifier for one in named))
     counts = [Count(one, _count(cursor, wanted, one)) for one in where if one.place != "rejects"]
     for count in counts:
         if count.rows:
@@ -113,10 +113,10 @@ class _Linker:
         self.shared: dict[tuple[str, str], Shared] = {}
         self._left_out: dict[str, set[str]] = {}
 
-    def link(self) -> None:
-        """Add what is linked to the people's values."""
-        if not self.people.values.get(self.main):
-            self._mains()
+    def link(self, asked: int) -> None:
+        """Add what is linked to the people's values; *asked* of them were named by something else than their identifier."""
+        if asked:
+            self._mains(asked)
         new = True
         while new:
             new = False
@@ -124,7 +124,7 @@ class _Linker:
                 new = self._step(one) or new
             self.wanted.refresh()
 
-    def _mains(self) -> None:
+    def _mains(self, asked: int) -> None:
         """From e-mail addresses and the like to the people that have them."""
         found: dict[str, set[str]] = {}
         for one in self.where:
@@ -132,10 +132,10 @@ class _Linker:
             for key in mains:
                 for value in self._values(one, key, told(self.wanted, one)):
                     found.setdefault(self.people.normal(self.main, value), set()).add(value)
-        asked = sum(len(values) for values in self.people.values.values())
-        if len(found) > asked and self.sharing != "same":
-            name = next(iter(self.people.values), self.main)
-            self.shared[name, ""] = Shared(name, "", asked, len(found))
+        new = found.keys() - self.people.values.get(self.main, set())
+        if len(new) > asked and self.sharing != "same":
+            name = next(one for one in self.people.values if one != self.main)
+            self.shared[name, ""] = Shared(name, "", asked, len(new))
             return
         self.people.add(self.main, [value for values in found.values() for value in values])
         self.wanted.refresh()
