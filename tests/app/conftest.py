@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
+from backup_shops import make_backed_up, values
 from shop_folder import ORDERS, Folder
 
 
@@ -40,3 +42,25 @@ def shop(tmp_path: Path) -> Folder:
         """,
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def _made_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a shop of two rounds, and a backup of it beside."""
+    base = tmp_path_factory.mktemp("backed-up")
+    make_backed_up(base)
+    return base
+
+
+@pytest.fixture(scope="session")
+def undisturbed(_made_shop: Path) -> dict[str, list[str]]:
+    """What that shop holds after rounds 3 and 4, when nobody disturbs it."""
+    return values(Folder(_made_shop / "undisturbed"))
+
+
+@pytest.fixture
+def backed_up(_made_shop: Path, tmp_path: Path) -> Folder:
+    """A shop with two rounds in files, and a place beside it with one backup."""
+    for name in ("shop", "backups"):
+        shutil.copytree(_made_shop / name, tmp_path / name)
+    return Folder(tmp_path / "shop")

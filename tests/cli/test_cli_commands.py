@@ -40,6 +40,7 @@ JSON_CALLS = [
     ("snapshots",),
     ("snapshots", "orders"),
     ("doctor",),
+    ("verify", "--deep"),
     ("explain", "lw101"),
     ("contract", "export", "curated.daily"),
     ("contract", "export", "raw.orders"),
@@ -58,7 +59,7 @@ JSON_CALLS = [
 
 def test_the_calls_name_every_command() -> None:
     assert set(COMMANDS) - {call[0] for call in JSON_CALLS} == {
-        "init", "run", "restore", "compact", "cache", "forget", "export-subject",
+        "init", "run", "restore", "compact", "cache", "forget", "export-subject", "backup", "recover",
     }  # fmt: skip
 
 

@@ -220,8 +220,12 @@ def test_doctor_finds_files_of_the_lake_that_are_cut_off_or_gone(tmp_path: Path)
     gone.unlink()
     doctor = run_cli("doctor", cwd=tmp_path)
     assert doctor.code == 1
-    assert f"bad   lake: processed.a: {short} is cut off or no Parquet" in doctor.out
-    assert f"bad   lake: processed.b: {gone} is gone" in doctor.out
+    size = short.stat().st_size
+    assert (
+        f"bad   lake: processed.a: processed/a/{short.name} has {size:,} bytes instead of {size + 1:,}"
+        in doctor.out
+    )
+    assert f"bad   lake: processed.b: processed/b/{gone.name} is gone" in doctor.out
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from lakewright.app.platform import Platform
+from lakewright.app.verify import verify
 from lakewright.errors import LakewrightError, ProjectError
-from lakewright.sources.manifest import files_of
 
 __all__ = ["Finding", "doctor"]
 
@@ -48,7 +48,7 @@ def doctor(start: Path | str = ".", target: str | None = None) -> list[Finding]:
             Finding("project", "ok", f"{file.name}, target {platform.project.target or 'default'}")
         )
         findings.append(_disk(platform.root))
-        for look in (_state, _keys, _lake, _raw, _runs):
+        for look in (_state, _keys, _files, _lake, _runs):
             try:
                 findings += look(platform)
             except LakewrightError as error:
@@ -109,15 +109,8 @@ def _lake(platform: Platform) -> list[Finding]:
                 cursor.execute(f"SELECT count(*) FROM {services.lake.at(one.id).sql('duckdb')}").fetchone()
             except Exception as error:  # whatever the reason, it is the finding
                 unreadable.append(f"{one.id}: {str(error).splitlines()[0]}")
-        damaged = [
-            f"{one.id}: {wrong}"
-            for one in tables
-            for wrong in map(_damage, services.lake.files(cursor, one.id))
-            if wrong
-        ]
     findings = [Finding("lake", "ok", f"{services.lake.kind}, {len(tables)} tables")]
     findings += _bad("table", unreadable)
-    findings += _bad("lake", damaged)
     known = set(platform.project.datasets)
     orphans = [
         one.id
@@ -129,35 +122,26 @@ def _lake(platform: Platform) -> list[Finding]:
     return findings
 
 
-def _raw(platform: Platform) -> list[Finding]:
-    missing = []
-    count = 0
-    for id in platform.project.raw:
-        for file in files_of(platform.state, id):
-            count += 1
-            paths = [part.path for part in file.parts if part.path.startswith(f"{file.raw_path}/")]
-            missing += [
-                f"{id}: {path}"
-                for path in paths or [file.raw_path]
-                if not platform.services.store.exists(path)
-            ]
-    findings = [Finding("raw", "ok", f"{count} files")]
-    return findings + _bad("raw", [f"{one} is in the manifest but not in the lake" for one in missing])
-
-
-def _damage(file: str) -> str:
-    """What is wrong with a data file on this machine: Parquet ends in ``PAR1``. A bucket's files are not looked at."""
-    if "://" in file and not file.startswith("file://"):
-        return ""
-    path = Path(file.removeprefix("file://"))
-    try:
-        with path.open("rb") as stream:
-            stream.seek(-4, os.SEEK_END)
-            return "" if stream.read() == b"PAR1" else f"{path} is cut off or no Parquet; put back a copy"
-    except FileNotFoundError:
-        return f"{path} is gone; put back a copy"
-    except OSError as error:
-        return f"{path} cannot be read: {error.strerror}"
+def _files(platform: Platform) -> list[Finding]:
+    """Files are there with their sizes: the quickest look of `verify`, which looks closer when asked."""
+    found = verify(platform, level="quick", tables=False)
+    findings = [
+        Finding("raw", "ok", f"{found.counts.get('raw files', 0)} files"),
+        *_bad(
+            "lake",
+            [
+                f"{one.dataset or one.what}: {one.where} {one.problem}; heal it: {one.heal}"
+                for one in found.problems
+                if one.status == "bad"
+            ],
+        ),
+    ]
+    left = sum(one.what == "orphans" for one in found.problems)
+    if left:
+        findings.append(
+            Finding("lake", "warn", f"{left} files belong to nothing; `lakewright verify` names them")
+        )
+    return findings
 
 
 def _keys(platform: Platform) -> list[Finding]:

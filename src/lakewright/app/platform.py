@@ -24,6 +24,7 @@ from lakewright.plan.graph import Graph, check_graph
 from lakewright.project import check, find, resolve_secret
 from lakewright.project.environment import log_level
 from lakewright.project.loader import read_project
+from lakewright.recovery import stand
 from lakewright.run.journal import Journal
 from lakewright.run.services import Services
 from lakewright.security.audit import AuditLog
@@ -45,8 +46,9 @@ class Platform:
     Use it in a ``with`` statement, or call :meth:`close`.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, *, recovering: bool = False) -> None:
         self._project = project
+        self._recovering = recovering
         self.root = Path(project.root)
         self.redactor = Redactor()
         self._opened: list[Callable[[], None]] = []
@@ -61,12 +63,18 @@ class Platform:
 
     @classmethod
     def open(
-        cls, start: Path | str = ".", target: str | None = None, acting: Acting | None = None
+        cls,
+        start: Path | str = ".",
+        target: str | None = None,
+        acting: Acting | None = None,
+        *,
+        recovering: bool = False,
     ) -> Platform:
         """Find, load and check the project at or above *start*. Raises ProjectError with every problem.
 
         *acting* says whom to act as, without it the environment; LW824 when there is no such role or user. For
-        anyone but the owner the result is a :class:`Restricted`.
+        anyone but the owner the result is a :class:`Restricted`. While the project is being recovered, its state
+        and lake are opened by the recovery alone (*recovering*).
         """
         loaded = read_project(find(Path(start)), target)
         project = loaded.project
@@ -81,11 +89,12 @@ class Platform:
             raise ProjectError(found)
         acting = acting or Acting.of()
         if acting == Acting():
-            return cls(project)
+            return cls(project, recovering=recovering)
         from lakewright.app.caller import caller  # it looks into queries, which most commands need not
 
         asking = caller(project, acting)
-        return cls(project) if asking is None else Restricted(cls(project), asking)
+        own = cls(project, recovering=recovering)
+        return own if asking is None else Restricted(own, asking)
 
     @property
     def project(self) -> Project:
@@ -224,6 +233,8 @@ class Platform:
     def _require_open(self) -> None:
         if self._closed:
             raise UsageError("LW904", "the project was closed", remedy="open it again: lakewright.open(...)")
+        if not self._recovering:
+            stand.refuse(self.root)
 
     def close(self) -> None:
         """Close what was opened, last first; closing twice does nothing."""

@@ -8,7 +8,19 @@ import sys
 
 import typer
 
-from lakewright.cli import access, build, contract, lifecycle, look, people, security, upkeep
+from lakewright.cli import (
+    access,
+    backup,
+    build,
+    contract,
+    lifecycle,
+    look,
+    people,
+    recover,
+    security,
+    upkeep,
+    verify,
+)
 from lakewright.errors import LakewrightError, ProjectError
 
 __all__ = ["app", "main"]
@@ -49,6 +61,9 @@ lifecycle.register(app)
 security.register(app)
 access.register(app)
 people.register(app)
+backup.register(app)
+recover.register(app)
+verify.register(app)
 
 
 def main() -> None:

@@ -112,4 +112,54 @@ CODES: dict[str, Code] = {
         "A file of an archive is gone or is not what was archived, or the table has lost a column that it has.",
         "put the file back from a copy, or add the column to the dataset",
     ),
+    "LW430": Code(
+        "place of backups cannot be used",
+        "The folder or prefix for backups is not named, cannot be read or written, or belongs to another project.",
+        "give a place that can be written, one per project: `--to FOLDER`, or `backup: {to: …}` in lakewright.yaml",
+    ),
+    "LW431": Code(
+        "no such backup",
+        "The place holds no backups, or none of that name or time.",
+        "`lakewright backup list` shows what there is",
+    ),
+    "LW432": Code(
+        "cannot be backed up as it is",
+        "A file that the lake needs, its catalog or the state is gone or damaged, and no earlier backup has it whole.",
+        "`lakewright verify --deep` tells all that is wrong and the command that heals it",
+    ),
+    "LW433": Code(
+        "passphrase missing or wrong",
+        "The passphrase that seals the keys is not where it was said to be, is too short, or is not the one that sealed them.",
+        "give --passphrase-from env:NAME, file:PATH or ${secret:NAME}",
+    ),
+    "LW434": Code(
+        "backup damaged",
+        "A manifest or a stored file of a backup is gone, is not what was written, or comes from a newer version.",
+        "use another backup; `lakewright backup verify` tells which are whole",
+    ),
+    "LW435": Code(
+        "recovery not possible there",
+        "The place to recover into is in use, or is of another kind than what the backup holds.",
+        "follow the message; `--into FOLDER` recovers beside what there is",
+    ),
+    "LW436": Code(
+        "backup of a past that was given up",
+        "The project was recovered from an earlier backup since: the numbers of batches in this one mean others now.",
+        "take a backup of the same history, or recover the whole project",
+    ),
+    "LW437": Code(
+        "backups in use",
+        "Another process makes, prunes or uses the backups of this project.",
+        "wait for it to end; the hold of a process that died ends within a minute",
+    ),
+    "LW438": Code(
+        "recovery not ended",
+        "A recovery was interrupted halfway; until it ends, nothing else may be done here.",
+        "run the same `lakewright recover` again: it goes on where it was",
+    ),
+    "LW439": Code(
+        "some files could not be healed",
+        "Files of the lake are gone or damaged and no backup has them whole.",
+        "recover the datasets that need them, from a backup: `lakewright recover --dataset NAME`",
+    ),
 }

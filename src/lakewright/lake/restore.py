@@ -11,7 +11,7 @@ Bad rows in quarantine go back together with their dataset, or the next build wo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import duckdb
@@ -23,7 +23,16 @@ from lakewright.lake.attached import AttachedLake
 from lakewright.lake.protocol import BOOKKEEPING, CATALOG, Checkpoint
 from lakewright.sql.names import QUARANTINE_ZONE, column, identifier, quarantine_id, table
 
-__all__ = ["restore"]
+__all__ = ["Given", "reload", "restore"]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a table is to hold: rows that DuckDB reads from ``relation``, and how it is laid out where it is made anew."""
+
+    relation: exp.Table
+    partition_by: tuple[str, ...] = ()
+    sort_by: tuple[str, ...] = ()
 
 
 def restore(
@@ -53,7 +62,9 @@ def restore(
         for id in chosen:
             rows[id] = _restore_table(lake, cursor, id, target, exists_now=id in now, existed=id in then)
             if id in after or id in before:
-                lake.add_checkpoint(cursor, _checkpoint(id, before.get(id), after.get(id), rows[id], target))
+                lake.add_checkpoint(
+                    cursor, _checkpoint(id, before.get(id), after.get(id), rows[id], f"restore:{target}")
+                )
         return rows
 
     done = lake.commit(cursor, work, message=message, info={"restored_to": target, "datasets": chosen})
@@ -83,14 +94,14 @@ def _checkpoints(lake: AttachedLake, cursor: duckdb.DuckDBPyConnection, target: 
 
 
 def _checkpoint(
-    id: str, before: Checkpoint | None, after: Checkpoint | None, rows: int, target: int
+    id: str, before: Checkpoint | None, after: Checkpoint | None, rows: int, run_id: str
 ) -> Checkpoint:
     blank = Checkpoint(id, 0, "", "{}", "", 0, datetime.now(UTC))
     base = before or blank
     return replace(
         base,
         batch=max(base.batch, (after or base).batch) + 1,
-        run_id=f"restore:{target}",
+        run_id=run_id,
         rows=rows,
         at=datetime.now(UTC),
         kind="restore",
@@ -111,23 +122,66 @@ def _restore_table(
         # Made later: it held nothing then. Emptied rather than dropped, so that it can come back.
         lake.run(cursor, exp.delete(table(id, CATALOG)))
         return 0
-    relation = lake.at(id, target)
-    columns = lake.describe(cursor, relation)
-    parts = lake.partitions(cursor, id, target)
+    sorts = () if exists_now else lake.sort_keys(cursor, id, target)
+    given = Given(lake.at(id, target), lake.partitions(cursor, id, target), sorts)
+    return _refill(lake, cursor, id, given, exists_now=exists_now)
+
+
+def _refill(
+    lake: AttachedLake, cursor: duckdb.DuckDBPyConnection, id: str, given: Given, *, exists_now: bool
+) -> int:
+    columns = lake.describe(cursor, given.relation)
     # Set aside first: what this transaction deletes or makes anew would be seen in the old version too.
-    then = exp.select(*(column(name) for name in columns)).from_(relation).sql("duckdb")
+    then = exp.select(*(column(name) for name in columns)).from_(given.relation).sql("duckdb")
     lake.run(cursor, f"CREATE OR REPLACE TEMPORARY TABLE _restored AS {then}")
     if exists_now:
         # Rows go before columns: what is empty can change its columns freely.
         lake.run(cursor, exp.delete(table(id, CATALOG)))
-        _restore_columns(lake, cursor, id, columns, parts)
+        _restore_columns(lake, cursor, id, columns, given.partition_by)
     else:
-        lake.create_table(cursor, id, columns, partition_by=parts, sort_by=lake.sort_keys(cursor, id, target))
+        lake.create_table(cursor, id, columns, partition_by=given.partition_by, sort_by=given.sort_by)
     into = exp.Schema(this=table(id, CATALOG), expressions=[identifier(name) for name in columns])
     rows = exp.select("*").from_("temp.main._restored")
     counted = lake.run(cursor, exp.Insert(this=into, expression=rows)).fetchone()
     lake.run(cursor, "DROP TABLE temp.main._restored")
     return int(counted[0]) if counted else 0
+
+
+def reload(
+    lake: AttachedLake,
+    cursor: duckdb.DuckDBPyConnection,
+    id: str,
+    given: Mapping[str, Given],
+    before: Checkpoint | None,
+    *,
+    label: str,
+) -> int:
+    """Replace the rows of dataset *id*, and of its quarantine where it is in *given*, in one commit; return its rows.
+
+    *before* is the dataset's checkpoint of the time that the rows are from: the next build reads what came
+    after it. A table whose files are gone cannot be emptied; it is dropped and made anew, and its
+    older versions with it. *label* is told as the run of the commit.
+    """
+
+    def work(anew: bool) -> int:
+        now, after, rows = lake.ids(cursor), lake.latest_checkpoints(cursor), 0
+        for name, one in given.items():
+            exists = name in now
+            if exists and anew:
+                lake.drop_table(cursor, name)
+                exists = False
+            count = _refill(lake, cursor, name, one, exists_now=exists)
+            rows = count if name == id else rows
+        lake.add_checkpoint(cursor, _checkpoint(id, before, after.get(id), rows, label))
+        return rows
+
+    message, info = f"recover {id}", {"recovered": label, "datasets": [*given]}
+    try:
+        return lake.commit(cursor, lambda: work(anew=False), message=message, info=info)
+    except LakewrightError as error:
+        if error.code != "LW408":
+            raise
+    return lake.commit(cursor, lambda: work(anew=True), message=message, info=info)
 
 
 def _restore_columns(

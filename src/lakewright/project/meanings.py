@@ -59,6 +59,7 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "keys": "Keys with which columns are masked, by name.",
         "access": "Who may read what; without it there are no roles, and whoever holds the files reads all.",
         "subjects": "The people in the data, by kind: where they are found, to be erased or exported.",
+        "backup": "Where backups go, and what seals the keys in them.",
         "targets": "Settings by environment, such as dev and prod.",
         "default_target": "The target when none is asked for.",
     },

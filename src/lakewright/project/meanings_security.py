@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lakewright.spec.mask import Band, Hash, Redact, Token
-from lakewright.spec.project import Key
+from lakewright.spec.project import Backup, Key
 from lakewright.spec.subject import Subject
 
 __all__ = ["SECURITY"]
@@ -32,5 +32,10 @@ SECURITY: dict[type, dict[str, str]] = {
         "redact": "Datasets whose rows stay: these columns lose their values instead.",
         "ignore_case": "Identifiers whose values are the same in small letters and capitals.",
         "description": "Who these people are.",
+    },
+    Backup: {
+        "to": "Folder or `s3://bucket/prefix` of the backups; a folder on another disk survives this one.",
+        "s3": "The S3 API that `to` is on; that of the lake without it.",
+        "passphrase": "Reference to the passphrase that seals the keys; without it they are not in the backups.",
     },
 }

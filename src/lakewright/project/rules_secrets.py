@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lakewright.project import rules_rest
 from lakewright.spec.databases import DatabaseSource
-from lakewright.spec.project import S3, Key, Lake, Lineage, ProjectFile, QueryCache, Target
+from lakewright.spec.project import S3, Backup, Key, Lake, Lineage, ProjectFile, QueryCache, Target
 from lakewright.spec.warehouse import Warehouse
 
 __all__ = ["SECRET", "SECRET_INSIDE"]
@@ -18,6 +18,7 @@ SECRET: frozenset[tuple[type, str]] = frozenset(
         (Lake, "token"),
         (Lineage, "api_key"),
         (Key, "secret"),
+        (Backup, "passphrase"),
     }
 )
 
@@ -32,6 +33,7 @@ SECRET_INSIDE: frozenset[tuple[type, str]] = frozenset(
         (Target, "state"),
         (Lineage, "url"),
         (QueryCache, "store"),
+        (Backup, "to"),
         (DatabaseSource, "connection"),
         (Warehouse, "connection"),
     }

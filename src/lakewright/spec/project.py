@@ -13,6 +13,7 @@ from lakewright.spec.warehouse import Warehouse
 
 __all__ = [
     "S3",
+    "Backup",
     "Defaults",
     "Engine",
     "Key",
@@ -139,6 +140,17 @@ class Key(Spec, frozen=True, kw_only=True):
     region: str | None = None
 
 
+class Backup(Spec, frozen=True, kw_only=True):
+    """Where backups go: ``to`` is a folder or ``s3://bucket/prefix``, opened with ``s3`` (the lake's without it).
+
+    ``passphrase`` is a reference to the secret that seals the keys in them.
+    """
+
+    to: str | None = None
+    s3: S3 | None = None
+    passphrase: str | None = None
+
+
 class ProjectFile(Spec, frozen=True, kw_only=True):
     """The keys of ``lakewright.yaml``. ``state`` is ``sqlite:<file>`` or ``postgresql://…``."""
 
@@ -154,6 +166,7 @@ class ProjectFile(Spec, frozen=True, kw_only=True):
     keys: dict[str, Key] = {}
     access: Access | None = None
     subjects: dict[str, Subject] = {}
+    backup: Backup = Backup()
     targets: dict[str, Target] = {}
     default_target: str | None = None
 

@@ -1,0 +1,125 @@
+"""Heal single files of the lake from backups, without touching anything else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lakewright.errors import LakewrightError
+from lakewright.lake.raw import RawStore
+from lakewright.recovery import copies
+from lakewright.recovery.checksums import Checksums
+from lakewright.recovery.contents import files_of, raw_files_of
+from lakewright.recovery.create import Source
+from lakewright.recovery.files import Stores, Wanted, look, newest_entries, put
+from lakewright.recovery.model import Entry, Manifest
+from lakewright.recovery.place import Place
+
+__all__ = ["Healed", "archive_files", "heal", "heal_archives", "needed"]
+
+
+@dataclass(frozen=True)
+class Healed:
+    """What became of a file that was gone or damaged: ``backup`` is empty where no backup has it whole."""
+
+    file: str
+    dataset: str
+    was: str
+    healed: bool
+    problem: str = ""
+
+
+def needed(source: Source) -> list[Wanted]:
+    """Return every file that the lake's catalog and the raw manifest name now, with what is known of it."""
+    checksums = Checksums.read(source.state)
+    with tempfile.TemporaryDirectory() as name:
+        with copies.reading(copies.copy(source.catalog, Path(name))) as ask:
+            tables = files_of(ask)
+        with copies.reading(copies.copy(source.database, Path(name))) as ask:
+            raw = raw_files_of(ask, source.project)
+    found = [
+        Wanted("tables", one.path, one.size, checksums.of("tables", one.path), one.dataset) for one in tables
+    ]
+    found += [
+        Wanted("raw", one.path, one.size, one.sha256 or checksums.of("raw", one.path), one.dataset)
+        for one in raw.values()
+    ]
+    return found
+
+
+def heal(
+    source: Source,
+    place: Place,
+    id: str,
+    wanted: Sequence[Wanted],
+    *,
+    dry_run: bool = False,
+) -> list[Healed]:
+    """Read files that the lake needs, those *wanted*, and put back those that are gone or damaged; return them.
+
+    What is damaged goes to the folder ``before-<id>`` of the lake.
+    """
+    entries = _entries(place)
+    stores = Stores(source.store)
+    done = []
+    for one in wanted:
+        entry = _entry(entries, one)
+        if entry is not None and not one.sha256:
+            # nobody wrote down what it has to be; the backup did
+            one = Wanted(one.kind, one.path, entry.size, entry.sha256, one.dataset)
+        state, _ = look(stores, one, deep=True)
+        if state == "right":
+            continue
+        problem = "" if entry is not None else "no backup has it"
+        if entry is not None and not dry_run:
+            try:
+                put(place, entry, stores, state, f"before-{id}")
+            except LakewrightError as error:
+                problem = error.problem.message
+        done.append(Healed(f"{one.kind}/{one.path}", one.dataset, state, not problem, problem))
+    return done
+
+
+def heal_archives(
+    source: Source, place: Place, id: str, folders: Sequence[str], *, dry_run: bool = False
+) -> list[Healed]:
+    """Put back files of archives, by their *folders*: first the manifest of each, then what it names."""
+    store, found = source.store("archive"), []
+    manifests = [Wanted("archive", f"{one}/manifest.json", None) for one in folders]
+    # a manifest that is there is the right one: it changes when people are erased
+    broken = [one for one in manifests if not archive_files(store, one.path)]
+    found += heal(source, place, id, broken, dry_run=dry_run)
+    wanted = [
+        Wanted("archive", path, size, digest)
+        for one in manifests
+        for path, size, digest in archive_files(store, one.path)
+    ]
+    return found + heal(source, place, id, wanted, dry_run=dry_run)
+
+
+def archive_files(store: RawStore, manifest: str) -> list[tuple[str, int, str]]:
+    """Return path, size and SHA-256 of the files that an archive's manifest names; none when it cannot be read."""
+    folder = manifest.rpartition("/")[0]
+    try:
+        with store.open(manifest) as stream:
+            files = json.loads(stream.read())["files"]
+        return [(f"{folder}/{one['name']}", int(one["bytes"]), str(one["sha256"])) for one in files]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _entries(place: Place) -> dict[tuple[str, str, str], Entry]:
+    manifests: list[Manifest] = []
+    for name in place.ids():
+        with contextlib.suppress(LakewrightError):
+            manifests.append(place.manifest(name))
+    return newest_entries(manifests)
+
+
+def _entry(entries: dict[tuple[str, str, str], Entry], one: Wanted) -> Entry | None:
+    found = entries.get((one.kind, one.path, one.sha256))
+    return found if found is not None and one.size in (None, found.size) else None
