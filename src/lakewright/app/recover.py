@@ -29,7 +29,7 @@ from lakewright.recovery.place import LATEST, Place
 from lakewright.recovery.whole import Report
 from lakewright.run.lease import LEASES
 from lakewright.run.loads import warehouse_loads
-from lakewright.security import audit
+from lakewright.security.audit import AuditLog
 from lakewright.security.stores import open_store
 from lakewright.spec.project import Key
 from lakewright.state import now
@@ -180,7 +180,8 @@ def _settle(platform: Platform, chosen: Chosen, mark: stand.Mark) -> datetime:
         # warehouses may hold what was given up: each is loaded as a whole next time
         connection.execute(warehouse_loads.delete())
     platform.journal.recover()
-    audit.record(platform.state, "recover", chosen.id, detail={"recovery": mark.id})
+    # without a key: it may be among what was lost
+    AuditLog(platform.state).record("recover", chosen.id, detail={"recovery": mark.id})
     history.add(platform.state, Recovered(mark.id, chosen.id, chosen.manifest.created))
     if platform.project.file.query_cache is not None:
         # results are kept by the lake's versions, whose numbers come again
