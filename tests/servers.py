@@ -131,6 +131,7 @@ def run_postgres() -> Iterator[Postgres]:
                 "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off",
                 "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200",
                 "shared_buffers": "64MB", "wal_level": "logical",
+                "max_replication_slots": "50", "max_wal_senders": "50",
             }  # fmt: skip
             options = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
             command: list[Any] = [binaries / "postgres", "-D", data, "-p", str(port), *options]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from lakewright.app.platform import Platform
+from lakewright.app.sources import captures
 from lakewright.app.verify import verify
 from lakewright.errors import LakewrightError, ProjectError
 
@@ -20,6 +21,9 @@ _PACKAGES = ("lakewright", "duckdb", "sqlglot", "pyarrow", "sqlalchemy", "msgspe
 
 #: As many findings of one kind are told one by one.
 _SHOWN = 10
+
+#: Bytes of a server's log that a capture keeps before it is worth a warning.
+_MUCH_LOG = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def doctor(start: Path | str = ".", target: str | None = None) -> list[Finding]:
             Finding("project", "ok", f"{file.name}, target {platform.project.target or 'default'}")
         )
         findings.append(_disk(platform.root))
-        for look in (_state, _keys, _files, _lake, _runs):
+        for look in (_state, _keys, _files, _lake, _captures, _runs):
             try:
                 findings += look(platform)
             except LakewrightError as error:
@@ -142,6 +146,39 @@ def _files(platform: Platform) -> list[Finding]:
             Finding("lake", "warn", f"{left} files belong to nothing; `lakewright verify` names them")
         )
     return findings
+
+
+def _captures(platform: Platform) -> list[Finding]:
+    """Each capture can go on, and keeps no more of a server's log than it has to."""
+    findings = []
+    for one in captures(platform):
+        name = f"capture {one.source}"
+        if one.problem:
+            findings.append(Finding(name, "bad", one.problem))
+        else:
+            kept = one.retained or 0
+            text = f"{(one.lag or 0) / 1e6:,.1f} MB of log not read, {kept / 1e6:,.1f} MB kept by the server"
+            findings.append(Finding(name, "warn" if kept > _MUCH_LOG else "ok", text))
+        for slot, size in one.strays.items():
+            text = f"the slot {slot} keeps {size / 1e6:,.1f} MB of log, and this project does not know it; "
+            text += f"unless another one does: select pg_drop_replication_slot('{slot}')"
+            findings.append(Finding(name, "warn", text))
+    return findings
+
+
+def _damage(file: str) -> str:
+    """What is wrong with a data file on this machine: Parquet ends in ``PAR1``. A bucket's files are not looked at."""
+    if "://" in file and not file.startswith("file://"):
+        return ""
+    path = Path(file.removeprefix("file://"))
+    try:
+        with path.open("rb") as stream:
+            stream.seek(-4, os.SEEK_END)
+            return "" if stream.read() == b"PAR1" else f"{path} is cut off or no Parquet; put back a copy"
+    except FileNotFoundError:
+        return f"{path} is gone; put back a copy"
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
 
 
 def _keys(platform: Platform) -> list[Finding]:

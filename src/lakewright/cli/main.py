@@ -18,6 +18,7 @@ from lakewright.cli import (
     people,
     recover,
     security,
+    source,
     upkeep,
     verify,
 )
@@ -64,6 +65,7 @@ people.register(app)
 backup.register(app)
 recover.register(app)
 verify.register(app)
+source.register(app)
 
 
 def main() -> None:

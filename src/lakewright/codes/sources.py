@@ -67,6 +67,21 @@ CODES: dict[str, Code] = {
         "What a kind of database is read with is not part of every installation.",
         "pip install 'lakewright[postgres]', or 'lakewright[mysql]'",
     ),
+    "LW227": Code(
+        "not allowed to capture changes",
+        "Reading a server's log needs the right REPLICATION, and a publication needs the owner of its tables.",
+        "let an administrator run: ALTER ROLE <user> REPLICATION; or name an existing publication in `capture`",
+    ),
+    "LW228": Code(
+        "server not set up for capture",
+        "The server's log holds no rows, or the server has no slot left for another reader.",
+        "set wal_level = logical (max_replication_slots, max_wal_senders) and start the server again",
+    ),
+    "LW229": Code(
+        "table cannot be captured",
+        "A table's changes can only be told apart by a key that the server's log holds.",
+        "give the table a primary key; or `alter table … replica identity full`, and name `keys`",
+    ),
     "LW230": Code(
         "no answer from the API",
         "A request got no answer: the host is not known or refuses, its certificate is not accepted, it was too slow, "
@@ -118,5 +133,36 @@ CODES: dict[str, Code] = {
         "no rows from a dlt source",
         "The module, function or resource that a source of `kind: dlt` names does not exist, or it failed.",
         "correct `source`, `args` and `resource`, or what the function does",
+    ),
+    "LW240": Code(
+        "changes were lost",
+        "The server no longer has all changes since the last run: its slot or its log is gone, or somebody else read from it.",
+        "lakewright source resnapshot <source>; or set `capture: {on_lost: snapshot}`: tables are read again, "
+        "and what differs is taken, deleted rows too",
+    ),
+    "LW241": Code(
+        "publication does not fit",
+        "A publication lacks a table of the source, or leaves out some of what is done to it.",
+        "let its owner add the table: alter publication … add table …",
+    ),
+    "LW242": Code(
+        "earlier value not known",
+        "The log leaves out large values that an update did not change, and raw no longer holds the row as it was before.",
+        "run `alter table … replica identity full`, and then `lakewright source resnapshot <source>`",
+    ),
+    "LW244": Code(
+        "slot in use",
+        "Somebody else reads from the slot of a capture; a run tries again by itself.",
+        "wait for the other reader, or end it: select active_pid from pg_replication_slots",
+    ),
+    "LW245": Code(
+        "log not understood",
+        "The server's log holds messages that are not those of pgoutput, version 1.",
+        "report it with the server's version; `load: incremental` reads the table without its log",
+    ),
+    "LW246": Code(
+        "nothing is captured",
+        "The source has no dataset with `load: changes`, and nothing is known of an earlier one.",
+        "lakewright source list",
     ),
 }

@@ -95,6 +95,8 @@ class _Checker:
                     self.note("LW123", f"raw.{name} is defined in {first} already", path, ("datasets", name))
                 for message, keys in check_source.problems(dataset):
                     self.note("LW127", message, path, ("datasets", name, *keys))
+            for message, keys in check_source.source_problems(spec):
+                self.note("LW127", message, path, keys)
             if isinstance(spec, RestSource):
                 for message, keys in rest_problems(spec):
                     self.note("LW127", message, path, keys)

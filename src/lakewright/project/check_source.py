@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lakewright.spec.databases import DatabaseDataset
-from lakewright.spec.sources import FileDataset, RawDataset
+from lakewright.spec.databases import Capture, DatabaseDataset, DatabaseSource
+from lakewright.spec.sources import FileDataset, RawDataset, Source
 
-__all__ = ["problems"]
+__all__ = ["problems", "source_problems"]
 
 _TEXT = ("encoding", "compression")
 _LINES = ("delimiter", "quote", "escape", "comment", "skip")
@@ -35,6 +35,20 @@ def problems(dataset: RawDataset) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield from _database(dataset)
 
 
+def source_problems(source: Source) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(message, keys) of each thing that the settings of a source as a whole contradict each other in."""
+    if not isinstance(source, DatabaseSource):
+        return
+    kind = source.connection.partition(":")[0]
+    captured = [name for name, one in source.datasets.items() if one.load == "changes"]
+    # the whole address may be a secret
+    if kind not in ("postgresql", "postgres") and not kind.startswith("$"):
+        for name in captured:
+            yield "`load: changes` is for PostgreSQL", ("datasets", name, "load")
+    if source.capture != Capture() and not captured:
+        yield "`capture` is for datasets with `load: changes`", ("capture",)
+
+
 def _files(dataset: FileDataset) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The options that the declared format does not know."""
     allowed = _OPTIONS.get(dataset.format)
@@ -50,6 +64,9 @@ def _files(dataset: FileDataset) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _database(dataset: DatabaseDataset) -> Iterator[tuple[str, tuple[str, ...]]]:
     """What is read, and what of it each time, must follow from the settings."""
+    if dataset.load == "changes":
+        yield from _changes(dataset)
+        return
     if (dataset.table is None) == (dataset.query is None):
         yield "one of `table` and `query` says what is read", ("query",) if dataset.query else ()
     if dataset.load == "incremental" and dataset.cursor is None:
@@ -69,3 +86,17 @@ def _database(dataset: DatabaseDataset) -> Iterator[tuple[str, tuple[str, ...]]]
                 yield f"{one!r} is not among `columns`", (name,)
     if dataset.query is not None and dataset.slices > 1:
         yield "`slices` is for a table; the database runs a query as it is", ("slices",)
+
+
+def _changes(dataset: DatabaseDataset) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The log tells of tables, of all their rows, and what was deleted."""
+    if dataset.table is None:
+        yield "`load: changes` needs `table`: the server's log tells of tables", ("load",)
+    for name in ("query", "where", "cursor", "lookback"):
+        if getattr(dataset, name) is not None:
+            yield f"`{name}` is not for `load: changes`, which takes all that is done to a table", (name,)
+    if dataset.deletes == "by_key":
+        yield "`deletes` is not for `load: changes`: the log tells what was deleted", ("deletes",)
+    for one in dataset.keys:
+        if dataset.columns and one not in dataset.columns:
+            yield f"{one!r} is not among `columns`", ("keys",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakewright.spec.databases import DatabaseDataset, DatabaseSource
+from lakewright.spec.databases import Capture, DatabaseDataset, DatabaseSource
 from lakewright.spec.dlt import DltDataset, DltSource
 from lakewright.spec.rest import Auth, Paginator, Parent, RateLimit, RestDataset, RestIncremental, RestSource
 from lakewright.spec.sources import FileDataset, FileSource, PythonDataset, PythonSource, ReadOptions
@@ -33,9 +33,14 @@ SOURCES: dict[type, dict[str, str]] = {
         "owner": OWNER,
         "tags": TAGS,
     },
+    Capture: {
+        "publication": "Publication that is there already; without it one is made of the tables.",
+        "on_lost": "What to do when the server lost changes: fail, or read the tables again and take what differs.",
+    },
     DatabaseSource: {
         "connection": "`postgresql://user:${secret:NAME}@host/database`, `mysql://…` or `sqlite:<file>`.",
         "datasets": "Raw datasets by name; each is `raw.<name>`.",
+        "capture": "How `load: changes` reads the server's log.",
         "description": DESCRIPTION,
         "owner": OWNER,
         "tags": TAGS,
@@ -43,7 +48,7 @@ SOURCES: dict[type, dict[str, str]] = {
     DatabaseDataset: {
         "table": "Table or view to read, as `schema.table` or `table`; names with other characters in double quotes.",
         "query": "Query to read instead of a table, in the SQL of the database.",
-        "load": "Read everything each time, or what lies beyond the last position of `cursor`.",
+        "load": "Read everything each time, what lies beyond the last position of `cursor`, or every change from PostgreSQL's log.",
         "cursor": "Column that grows with every change: a number, date or time.",
         "lookback": "How far before the last position to read again: a length of time, or a number.",
         "keys": "Columns that tell which rows are the same.",

@@ -14,7 +14,7 @@ from typing import Any
 from lakewright.project import rules_access, rules_rest
 from lakewright.project.sqltypes import type_problem
 from lakewright.spec.base import ZONES, Spec
-from lakewright.spec.databases import DatabaseDataset, DatabaseSource
+from lakewright.spec.databases import Capture, DatabaseDataset, DatabaseSource
 from lakewright.spec.dataset import Column, Dataset, DatasetFile, Incremental, Retry, Write
 from lakewright.spec.dlt import DltSource
 from lakewright.spec.durations import parse_duration, parse_size
@@ -346,6 +346,7 @@ TEXT_RULES: dict[Field, TextRule] = {
     (FileSource, "path"): _filled,
     (FileDataset, "files"): _filled,
     (DatabaseSource, "connection"): _connection,
+    (Capture, "publication"): _filled,
     (DatabaseDataset, "table"): _filled,
     (DatabaseDataset, "query"): _filled,
     (DatabaseDataset, "where"): _filled,

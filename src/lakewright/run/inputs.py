@@ -16,8 +16,10 @@ from lakewright.run.functions import call, load_function
 from lakewright.sources.drift import schema_of
 from lakewright.sources.manifest import RawFile, files_of, last_batch, replaced_since
 from lakewright.sources.read import reading
+from lakewright.spec.databases import DatabaseDataset
 from lakewright.spec.dataset import Dataset
 from lakewright.spec.durations import parse_duration
+from lakewright.spec.sources import RawDataset
 from lakewright.sql.names import column, hidden, literal, table
 from lakewright.sql.query import bind, dependencies, parse_query
 
@@ -108,8 +110,30 @@ def raw_relation(
         in_order=found.ordered and not found.has_row,
         replaced=replaced_since(services.state, id, after, upto=upto) if after else (),
         rows=found.rows,
-        batch=_batch_of_file(cursor, files),
+        batch=_place_of_change(cursor, files) if _has_changes(spec) else _batch_of_file(cursor, files),
     )
+
+
+def _has_changes(spec: RawDataset) -> bool:
+    """Whether a batch may hold several rows of one key, each of which replaces those before it."""
+    return isinstance(spec, DatabaseDataset) and spec.load == "changes"
+
+
+def _place_of_change(cursor: duckdb.DuckDBPyConnection, files: Sequence[RawFile]) -> exp.Expr:
+    """Return the place of a row among all rows of captured *files*: what stands in for its batch."""
+    import pyarrow as pa
+
+    before, names, starts = 0, [], []
+    for file in files:
+        for part in file.parts:
+            names.append(f"{file.path}/{part.member}" if part.member else file.path)
+            starts.append(before)
+            before += part.rows
+    found = pa.table({"file": pa.array(names, pa.string()), "start": pa.array(starts, pa.int64())})
+    cursor.register("_input_places", found)
+    same = exp.column("file", table="_input_places").eq(column("_source_file", STAGE))
+    start = exp.select("start").from_("_input_places").where(same).subquery(copy=False)
+    return exp.paren(exp.Add(this=start, expression=column("_source_row", STAGE)), copy=False)
 
 
 def _batch_of_file(cursor: duckdb.DuckDBPyConnection, files: Sequence[RawFile]) -> exp.Expr | None:

@@ -61,6 +61,10 @@ def look(asked: Asked, cursor: duckdb.DuckDBPyConnection) -> Found:
         case FileSource() as source:
             return _look_at_files(asked, source)
         case DatabaseSource() as source:
+            if source.datasets[asked.name].load == "changes":
+                from lakewright.sources.capture.take import look_at_changes
+
+                return look_at_changes(_load(asked, source, cursor, ""))
             return database.look(_load(asked, source, cursor, ""))
         case RestSource():
             return Found(reason="ask the API")
@@ -88,6 +92,10 @@ def take(asked: Asked, cursor: duckdb.DuckDBPyConnection, run_id: str) -> Taken:
                 resolve=asked.resolve,
             )
         case DatabaseSource() as source:
+            if source.datasets[asked.name].load == "changes":
+                from lakewright.sources.capture.take import take_changes
+
+                return take_changes(_load(asked, source, cursor, run_id))
             return database.take(_load(asked, source, cursor, run_id))
         case RestSource() as source:
             return take_rest(

@@ -6,7 +6,7 @@ from typing import Literal
 
 from lakewright.spec.base import Drift, Spec
 
-__all__ = ["DatabaseDataset", "DatabaseSource"]
+__all__ = ["Capture", "DatabaseDataset", "DatabaseSource"]
 
 
 class DatabaseDataset(Spec, frozen=True, kw_only=True):
@@ -14,12 +14,13 @@ class DatabaseDataset(Spec, frozen=True, kw_only=True):
 
     ``load: full`` reads everything each time, and what is read replaces what raw held before.
     ``load: incremental`` reads the rows whose ``cursor`` is not less than the greatest one read before,
-    less ``lookback``, and adds those that raw does not hold yet.
+    less ``lookback``, and adds those that raw does not hold yet. ``load: changes`` reads a table of PostgreSQL once
+    and from then on what was done to its rows, from the server's log.
     """
 
     table: str | None = None
     query: str | None = None
-    load: Literal["full", "incremental"] = "full"
+    load: Literal["full", "incremental", "changes"] = "full"
     cursor: str | None = None
     lookback: str | None = None
     keys: tuple[str, ...] = ()
@@ -33,6 +34,18 @@ class DatabaseDataset(Spec, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
+class Capture(Spec, frozen=True, kw_only=True):
+    """How a source with ``load: changes`` reads the server's log.
+
+    With ``publication`` one that an administrator made is used, else one is made for exactly the source's tables.
+    ``on_lost`` says what happens when the server no longer has all of the log: fail, or read the tables again and
+    take what differs.
+    """
+
+    publication: str | None = None
+    on_lost: Literal["fail", "snapshot"] = "fail"
+
+
 class DatabaseSource(Spec, frozen=True, tag_field="kind", tag="database", kw_only=True):
     """Tables and queries of PostgreSQL, MySQL, MariaDB or SQLite: ``kind: database``.
 
@@ -42,6 +55,7 @@ class DatabaseSource(Spec, frozen=True, tag_field="kind", tag="database", kw_onl
 
     connection: str
     datasets: dict[str, DatabaseDataset]
+    capture: Capture = Capture()
     description: str = ""
     owner: str = ""
     tags: tuple[str, ...] = ()

@@ -36,23 +36,26 @@ def changed_rows(
     fetched: Path,
     keys: Path | None,
     before: Reading,
-    column: Column,
+    column: Column | None,
     since: str | None,
     last: str | None,
     file: Path,
+    *,
+    by_row: bool = False,
 ) -> Changes:
     """Write to *file* what of *fetched* is not in raw yet, and the keys of raw that *keys* lacks.
 
     *before* is what raw holds. Rows from *since* on were read again: those that are equal in every column
     to one in raw are left out, as often as raw has them. With keys the last row of a key counts, so that
-    one that was deleted and comes back is taken again.
+    one that was deleted and comes back is taken again. *by_row* tells that a file may have several rows of one
+    key, in their order.
     """
     named = {str(row[0]): str(row[1]) for row in cursor.execute(f"DESCRIBE FROM {_scan(fetched)}").fetchall()}
     types = {name: _united(before.columns, name, type, cursor) for name, type in named.items()}
     held = exp.select("*").from_(before.query.subquery("_before"))
     if dataset.keys:
-        held = _last_of_keys(held, dataset.keys, before.columns)
-    if since is not None:
+        held = _last_of_keys(held, dataset.keys, before.columns, by_row)
+    if since is not None and column is not None:
         held = held.where(at_or_beyond(column, since))
     exact = [name for name, type in types.items() if "INTERVAL" in type]
     new = exp.select(*_cast(types, named), *_texts(exact)).from_(f"read_parquet({_literal(fetched)})")
@@ -65,9 +68,9 @@ def changed_rows(
     )
     if keys is not None:
         rows = rows.select(exp.alias_(exp.Literal.string("upsert"), identifier(OP)))
-        rows = exp.union(
-            rows, _gone(dataset.keys, keys, fetched, before, types, {column.name: last}), distinct=False
-        )
+        known = {column.name: last} if column is not None else {}
+        gone = _gone(dataset.keys, keys, fetched, before, types, known, by_row)
+        rows = exp.union(rows, gone, distinct=False)
     target = exp.Literal.string(str(file)).sql("duckdb")
     cursor.execute(f"COPY ({rows.sql('duckdb')}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
     deleted = 0
@@ -82,12 +85,15 @@ def _count_of_deletes(file: Path) -> exp.Select:
     return exp.select(exp.func("count", exp.Star())).from_(_scan(file)).where(gone)
 
 
-def _last_of_keys(held: exp.Select, keys: Sequence[str], columns: Mapping[str, str]) -> exp.Select:
+def _last_of_keys(
+    held: exp.Select, keys: Sequence[str], columns: Mapping[str, str], by_row: bool
+) -> exp.Select:
     """The rows of the last batch of each key that do not say that it is gone. Files are named by their batch."""
+    order = ["_source_file", "_source_row"] if by_row else ["_source_file"]
     place = exp.Window(
         this=exp.Anonymous(this="rank"),
         partition_by=[exp.column(identifier(one)) for one in keys],
-        order=exp.Order(expressions=[exp.Ordered(this=exp.column("_source_file"), desc=True)]),
+        order=exp.Order(expressions=[exp.Ordered(this=exp.column(one), desc=True) for one in order]),
     )
     ranked = exp.select("*", exp.alias_(place, "_place")).from_(held.subquery("_raw"))
     last = exp.select("*").from_(ranked.subquery("_ranked")).where("_place = 1")
@@ -103,12 +109,15 @@ def _gone(
     before: Reading,
     types: Mapping[str, str],
     known: Mapping[str, str | None],
+    by_row: bool,
 ) -> exp.Select:
     """The keys that raw holds and neither *here* nor *fetched* has, as rows that say so.
 
     *known* are values of other columns: the cursor is the last one, so that such a row counts as the latest.
     """
-    held = _last_of_keys(exp.select("*").from_(before.query.subquery("_before")), keys, before.columns)
+    held = _last_of_keys(
+        exp.select("*").from_(before.query.subquery("_before")), keys, before.columns, by_row
+    )
     names = [exp.column(identifier(one)) for one in keys]
     gone: exp.Query = exp.select(*names).distinct().from_(held.subquery("_held"))
     for file in (here, fetched):

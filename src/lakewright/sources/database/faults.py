@@ -32,7 +32,7 @@ _SORTS = (
         r"|could not serialize|conflict with recovery|40001|snapshot \"[^\"]*\" does not exist",
     ),
 )
-_TRANSIENT = frozenset({"LW220"})
+_TRANSIENT = frozenset({"LW220", "LW244"})
 
 
 class DatabaseFault(RunError):

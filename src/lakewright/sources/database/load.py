@@ -40,7 +40,7 @@ from lakewright.sources.read import reading
 from lakewright.spec.databases import DatabaseDataset, DatabaseSource
 from lakewright.state import State, now
 
-__all__ = ["look", "open_database", "take"]
+__all__ = ["Load", "Reader", "chosen", "look", "open_database", "require_driver", "settings_of_load", "take"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def open_database(
 ) -> Iterator[Database]:
     """One moment of the database at *address*. Raises LW220 and LW221 where nobody answers or lets us in."""
     kind: type[Database]
-    _require_driver(address)
+    require_driver(address)
     if address.kind == "postgresql":
         from lakewright.sources.database.postgres import PostgresDatabase as kind
     elif address.kind == "mysql":
@@ -112,7 +112,8 @@ _DRIVERS = {
 }
 
 
-def _require_driver(address: Address) -> None:
+def require_driver(address: Address) -> None:
+    """Raise LW226 unless what *address* is read with is installed."""
     modules, extra = _DRIVERS.get(address.kind, ((), ""))
     missing = [one for one in modules if find_spec(one) is None]
     if missing:
@@ -177,13 +178,13 @@ def _record(
 def _land(load: Load, database: Database, folder: Path) -> _Landed:
     dataset = load.dataset
     what = relation(dataset, database.dialect, load.address)
-    columns = _chosen(load, database.columns(what))
+    columns = chosen(load, database.columns(what))
     limit = condition(dataset.where, database.dialect, load.address) if dataset.where else None
     if dataset.deletes == "by_key" and any(one.name.lower() == OP for one in columns):
         raise DatabaseFault(
             "LW225", f"{load.id}: `deletes: by_key` adds a column {OP!r}, and there is one already"
         )
-    reader = _Reader(load, database, what, columns, limit)
+    reader = Reader(load, database, what, columns, limit)
     if dataset.load == "full":
         return _Landed(tuple(reader.slices(folder, dataset.slices)), True, notes=tuple(reader.notes))
     cursor = check_cursor(dataset, columns, database.dialect, load.id)
@@ -209,7 +210,7 @@ def _land(load: Load, database: Database, folder: Path) -> _Landed:
         )
         rows = [deleted.file]
     newest = greatest(load.cursor, rows, cursor, last)
-    found = CursorPosition(load.id, 0, newest, cursor.type, _settings(load))
+    found = CursorPosition(load.id, 0, newest, cursor.type, settings_of_load(load))
     return _Landed(tuple(rows), position is None or not files, found, tuple(reader.notes), deleted)
 
 
@@ -226,7 +227,7 @@ def _parquet(file: Path) -> exp.Table:
     return exp.Table(this=exp.Anonymous(this="read_parquet", expressions=[exp.Literal.string(str(file))]))
 
 
-class _Reader:
+class Reader:
     """Reads rows of one relation into Parquet files; ``notes`` tell of values that no type could hold."""
 
     def __init__(
@@ -302,7 +303,7 @@ class _Reader:
         self.database.land(query, columns, file, lenient=lenient)
 
 
-def _chosen(load: Load, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+def chosen(load: Load, columns: tuple[Column, ...]) -> tuple[Column, ...]:
     """The columns that the dataset asks for; raises LW222 for one that is not there."""
     dataset = load.dataset
     known = [one.name for one in columns]
@@ -347,7 +348,7 @@ def _entries(load: Load, landed: _Landed, at: datetime) -> tuple[RawFile, ...]:
         change="changed" if version > 1 else "new",
         taken_at=at,
         run_id=load.run_id,
-        settings=_settings(load),
+        settings=settings_of_load(load),
     )
     return (entry,)
 
@@ -378,10 +379,10 @@ def _nothing_new(landed: _Landed, files: Sequence[RawFile], before: dict[str, Ra
 def _position(load: Load) -> CursorPosition | None:
     """The position of an incremental load, unless the dataset was declared otherwise when it was written."""
     found = position_of(load.state, load.id) if load.dataset.load == "incremental" else None
-    return found if found is not None and found.settings == _settings(load) else None
+    return found if found is not None and found.settings == settings_of_load(load) else None
 
 
-def _settings(load: Load) -> str:
+def settings_of_load(load: Load) -> str:
     """What stands for what the dataset reads: with another table, query, condition or cursor raw is loaded anew."""
     one = load.dataset
     address = load.address

@@ -25,7 +25,7 @@ from lakewright.sources.database.model import (
     quoted,
 )
 
-__all__ = ["PostgresDatabase"]
+__all__ = ["PostgresDatabase", "conninfo", "described"]
 
 #: Types that arrive in binary form exactly as they are, and what they are in raw.
 _AS_THEY_ARE = {
@@ -90,19 +90,25 @@ class PostgresDatabase(Database):
 
     dialect = "postgres"
 
-    def __init__(self, address: Address, cursor: duckdb.DuckDBPyConnection, interrupts: Interrupts) -> None:
+    def __init__(
+        self,
+        address: Address,
+        cursor: duckdb.DuckDBPyConnection,
+        interrupts: Interrupts,
+        snapshot: str = "",
+    ) -> None:
+        """Open the database as it is now, or as it is in a *snapshot* that another connection exported."""
         super().__init__(address, cursor, interrupts)
         import psycopg
-        from psycopg.conninfo import make_conninfo
 
-        login = {"user": address.user, "password": address.password, "port": str(address.port or "")}
-        given = {"host": address.host, "connect_timeout": "15", "application_name": "lakewright"}
-        given |= {**address.options, **login, "dbname": address.database}
-        self._conninfo = make_conninfo("", **{key: value for key, value in given.items() if value})
+        self._conninfo = conninfo(address)
         try:
             self._connection = psycopg.connect(self._conninfo, autocommit=True)
             for statement in _prologue():
                 self._connection.execute(statement.encode())
+            if snapshot:
+                literal = exp.Literal.string(snapshot).sql("postgres")
+                self._connection.execute(f"SET TRANSACTION SNAPSHOT {literal}".encode())
             row = self._connection.execute("SELECT pg_export_snapshot()").fetchone()
         except psycopg.Error as error:
             raise fault(error, address, "connecting") from error
@@ -124,7 +130,7 @@ class PostgresDatabase(Database):
             raise fault(error, self.address, "looking at the columns") from error
         names = named(found)
         columns = [
-            _column(source, name, kinds[oid] or ("text", "b", None, None), modifier)
+            described(source, name, kinds[oid] or ("text", "b", None, None), modifier)
             for source, name, (oid, modifier) in zip(found, names, types, strict=True)
         ]
         return self._deep(what, columns)
@@ -221,6 +227,16 @@ class PostgresDatabase(Database):
             self._connection.close()
 
 
+def conninfo(address: Address) -> str:
+    """Return what libpq connects to *address* with."""
+    from psycopg.conninfo import make_conninfo
+
+    login = {"user": address.user, "password": address.password, "port": str(address.port or "")}
+    given = {"host": address.host, "connect_timeout": "15", "application_name": "lakewright"}
+    given |= {**address.options, **login, "dbname": address.database}
+    return make_conninfo("", **{key: value for key, value in given.items() if value})
+
+
 def _prologue(*, begin: bool = True) -> list[str]:
     """Statements that open a session's moment; ADBC has begun a transaction by itself."""
     settings = [f"SET {name} = '{value}'" for name, value in _SETTINGS.items()]
@@ -234,7 +250,8 @@ def _regclass(what: exp.Table) -> str:
     return ".".join(part.sql("postgres") for part in what.parts)
 
 
-def _column(source: str, name: str, kind: tuple[Any, ...], modifier: int) -> Column:
+def described(source: str, name: str, kind: tuple[Any, ...], modifier: int) -> Column:
+    """Return the column for a type of the catalog: (name, sort, element's name, element's sort), and its modifier."""
     typname, typtype, element, element_type = kind
     asked = quoted(source)
     if element is None:
