@@ -47,6 +47,7 @@ JSON_CALLS = [
     ("lifecycle", "--dry-run"),
     ("archives",),
     ("hold", "list"),
+    ("source", "list"),
     ("keys", "list"),
     ("pii", "scan"),
     ("pii", "audit"),
