@@ -166,21 +166,6 @@ def _captures(platform: Platform) -> list[Finding]:
     return findings
 
 
-def _damage(file: str) -> str:
-    """What is wrong with a data file on this machine: Parquet ends in ``PAR1``. A bucket's files are not looked at."""
-    if "://" in file and not file.startswith("file://"):
-        return ""
-    path = Path(file.removeprefix("file://"))
-    try:
-        with path.open("rb") as stream:
-            stream.seek(-4, os.SEEK_END)
-            return "" if stream.read() == b"PAR1" else f"{path} is cut off or no Parquet; put back a copy"
-    except FileNotFoundError:
-        return f"{path} is gone; put back a copy"
-    except OSError as error:
-        return f"{path} cannot be read: {error.strerror}"
-
-
 def _keys(platform: Platform) -> list[Finding]:
     """Every key can be read, is the one that was used, and is nobody else's to read."""
     findings = []
