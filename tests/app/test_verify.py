@@ -53,6 +53,8 @@ def test_every_damage_is_told_and_healed(shop: Folder) -> None:
         names = {one.name for one in struck}
         told = {Path(where).name for what, where in wrong(found) if "files" in what}
         assert told == names, done
+        # sizes alone tell less, and what is gone stops nothing
+        assert {Path(where).name for what, where in wrong(look(shop)) if "files" in what} <= names
         assert {one.heal.partition(",")[0] for one in found.problems if "files" in one.what} == {
             "lakewright recover --files"
         }
