@@ -212,12 +212,23 @@ def test_who_cannot_be_acted_as(built: Path) -> None:
         assert handle.sql("from processed.orders").count() == 0
 
 
-def test_the_environment_chooses_too(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_chooses_too(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKEWRIGHT_USER", "alice")
     with lakewright.open(built) as handle:
         assert handle.sql("from processed.orders").count() == 2
         with pytest.raises(UsageError, match="LW823"):
             handle.run()
+    # a variable that a script forgot to set makes nobody the owner
+    monkeypatch.setenv("LAKEWRIGHT_USER", "")
+    with pytest.raises(UsageError, match="LW824"):
+        lakewright.open(built)
+    monkeypatch.delenv("LAKEWRIGHT_USER")
+    with pytest.raises(UsageError, match="the role to act as is empty"):
+        lakewright.open(built, role="")
+    folder = access_shop(tmp_path / "shop")
+    (folder / ".env").write_text("LAKEWRIGHT_ROLE=analyst\n")
+    with lakewright.open(folder.root) as handle:
+        assert sorted(handle.tables()) == ["curated.daily", "curated.profiles", "processed.orders"]
 
 
 def test_what_else_is_open_shows_no_more_than_queries_do(alice: Lakewright) -> None:

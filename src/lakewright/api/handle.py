@@ -378,4 +378,4 @@ def open(
     With *role*, *user* or both, what the handle shows follows the rules of ``access`` in lakewright.yaml, and
     everything else raises LW823. *attributes* are the values that a role's conditions on rows ask for.
     """
-    return Lakewright(Platform.open(project, target, Acting.of(role, user, attributes)))
+    return Lakewright(Platform.open(project, target, Acting(role, user, dict(attributes or {}))))

@@ -22,7 +22,7 @@ from lakewright.observe import Redactor, TaskLog
 from lakewright.plan.check import check_queries
 from lakewright.plan.graph import Graph, check_graph
 from lakewright.project import check, find, resolve_secret
-from lakewright.project.environment import log_level
+from lakewright.project.environment import log_level, read_environment
 from lakewright.project.loader import read_project
 from lakewright.recovery import stand
 from lakewright.run.journal import Journal
@@ -76,7 +76,8 @@ class Platform:
         anyone but the owner the result is a :class:`Restricted`. While the project is being recovered, its state
         and lake are opened by the recovery alone (*recovering*).
         """
-        loaded = read_project(find(Path(start)), target)
+        root = find(Path(start))
+        loaded = read_project(root, target)
         project = loaded.project
         found = [*loaded.problems, *check(project, loaded)]
         queries = [*check_queries(project, remember=not found, syntax=syntax_error), *check_graph(project)]
@@ -87,7 +88,7 @@ class Platform:
         found = list(dict.fromkeys([*found, *queries]))
         if found:
             raise ProjectError(found)
-        acting = acting or Acting.of()
+        acting = (acting or Acting()).completed(read_environment(root)[0].get)
         if acting == Acting():
             return cls(project, recovering=recovering)
         from lakewright.app.caller import caller  # it looks into queries, which most commands need not

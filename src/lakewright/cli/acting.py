@@ -27,4 +27,4 @@ def acting(role: str | None, user: str | None, attributes: Sequence[str] | None)
     given: dict[str, Attribute] = {
         name: values[0] if len(values) == 1 else tuple(values) for name, values in found.items()
     }
-    return Acting.of(role, user, given)
+    return Acting(role, user, given)
