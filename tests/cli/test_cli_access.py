@@ -78,7 +78,7 @@ def test_acting_as_others(shop: Path) -> None:
     assert run_cli("access", "who", "processed.orders.buyr", cwd=shop).code == 4
     assert run_cli("access", "show", "analist", cwd=shop).code == 2
 
-    lines = run_cli("audit", "list", "--by", "alice", "--limit", "2", "--json", cwd=shop).json
+    lines = run_cli("audit", "list", "--user", "alice", "--limit", "2", "--json", cwd=shop).json
     assert [(one["action"], one["code"]) for one in lines] == [("refused", "LW821"), ("query", "LW907")]
     assert "Smith" not in run_cli("audit", "list", cwd=shop).out
     assert run_cli("audit", "list", "--since", "soon", cwd=shop).code == 2

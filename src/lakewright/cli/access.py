@@ -110,7 +110,7 @@ def who(
 @_audit.command("list")
 def list_audit(
     user: Annotated[
-        str | None, typer.Option("--by", help="Of this user, of `access` or of the machine.")
+        str | None, typer.Option("--user", help="Of this user, of `access` or of the machine.")
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="About this dataset.")] = None,
     since: Annotated[

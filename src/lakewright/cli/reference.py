@@ -31,7 +31,8 @@ Data goes to stdout, everything else to stderr. With `--json`, stdout is one JSO
 | 4 | what was named does not exist |
 | 130 | interrupted |
 
-`LAKEWRIGHT_PROJECT` and `LAKEWRIGHT_TARGET` stand in for `--project` and `--target`. With `LAKEWRIGHT_DEBUG=1` an error
+`LAKEWRIGHT_PROJECT` and `LAKEWRIGHT_TARGET` stand in for `--project` and `--target`; `LAKEWRIGHT_ROLE` and
+`LAKEWRIGHT_USER` choose [whom to act as](access.md), for every command. With `LAKEWRIGHT_DEBUG=1` an error
 that Lakewright did not foresee shows where it comes from.
 """
 
