@@ -234,7 +234,7 @@ def test_what_is_kept_is_handed_out(shop: Folder, tmp_path: Path) -> None:
         export_subject(platform, named, tmp_path / "cleo.zip", reason="asked")
         with pytest.raises(LakewrightError, match="LW904"):
             export_subject(platform, named, tmp_path / "cleo", reason="asked")
-        entry = verbs_audit(platform)
+        entry = next(iter(platform.audit.entries(1)))
     assert (entry.action, entry.reason) == ("export", "asked")
     assert {(one.dataset, one.rows) for one in made.parts} == {
         ("raw.customers", 1), ("raw.visits", 2), ("processed.customers", 1), ("processed.visits", 2),
@@ -252,12 +252,6 @@ def test_what_is_kept_is_handed_out(shop: Folder, tmp_path: Path) -> None:
     assert "`customers-1.csv`" in overview
     assert "shown here in clear: email" in overview
     assert not list(tmp_path.glob(".cleo*"))
-
-
-def verbs_audit(platform: Platform) -> Any:
-    from lakewright.security import audit
-
-    return audit.entries(platform.state, 1)[0]
 
 
 def _workbook(path: Path, query: str) -> None:
@@ -288,3 +282,20 @@ def test_who_is_in_earlier_versions_alone_is_erased_there(shop: Folder) -> None:
         for one in shop.root.rglob("*")
         if one.is_file() and (shop / "in") not in one.parents and b"Cleo Carter" in one.read_bytes()
     ]
+
+
+def test_numbers_are_found_where_lineage_leads(shop: Folder) -> None:
+    undeclared(shop)
+    shop.write(
+        "datasets/curated/numbers.sql",
+        "select id as member, count(*) as n from processed.customers group by id\n",
+    )
+    with lakewright.open(shop.root) as lw:
+        lw.run("curated.numbers").raise_for_status()
+    with pytest.raises(LakewrightError, match="LW813") as caught:
+        forget(shop, "customer=3")
+    assert "curated.numbers.member" in str(caught.value)
+    text = (shop / "lakewright.yaml").read_text().rstrip()
+    shop.write("lakewright.yaml", text + "\n      curated.numbers: {member: id}\n")
+    assert forget(shop, "customer=3").complete
+    assert ids(shop, "curated.numbers", "member") == [1, 2, 4]

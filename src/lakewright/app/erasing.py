@@ -15,7 +15,7 @@ import msgspec
 from lakewright.app.cache import clear_cache
 from lakewright.app.platform import Platform
 from lakewright.erase import archives, journal, raw, record, scrub
-from lakewright.erase.elsewhere import elsewhere
+from lakewright.erase.elsewhere import derived, elsewhere
 from lakewright.erase.holders import Holder
 from lakewright.erase.journal import Erasure, Place
 from lakewright.erase.people import Named, People, Wanted
@@ -223,10 +223,15 @@ class Work:
             places.append(Place("findings, reports, logs", "runs", "delete or blot out", None))
             if self.platform.project.file.query_cache is not None:
                 places.append(Place("cache", "queries", "empty", None))
-        known = {one.holder.id for one in self.found().counts}
-        for id, rows in elsewhere(self.services, self.cursor, self.wanted, known).items():
+        for id, rows in self._undeclared(self.found()).items():
             places.append(Place("table", id, "", rows, "not declared under `subjects`"))
         return places
+
+    def _undeclared(self, found: Found) -> dict[str, int]:
+        """Rows of theirs in tables and columns that nobody declared."""
+        where = [one.holder for one in found.counts]
+        texts = elsewhere(self.services, self.cursor, self.wanted, {one.id for one in where})
+        return {**texts, **derived(self.services, self.cursor, self.wanted, where)}
 
     def _perhaps(self) -> list[str]:
         """Tables that hold a text of theirs which may be somebody else's as well."""
@@ -357,11 +362,7 @@ class Work:
         left = [f"{one.rows} rows of {one.holder.id}" for one in found.counts if one.rows]
         if self._ever():
             left.append(f"{self._ever()} rows of earlier versions of the lake")
-        known = {one.holder.id for one in found.counts}
-        left += [
-            f"{rows} rows of {id}"
-            for id, rows in elsewhere(self.services, self.cursor, self.wanted, known).items()
-        ]
+        left += [f"{rows} rows of {id}" for id, rows in self._undeclared(found).items()]
         for holder in self._tables():
             counted = archives.count(self.services, self.cursor, holder, self.wanted, self.archive_store)
             left += [f"{one.rows} rows of the archive {one.archive.path}" for one in counted if one.rows]
