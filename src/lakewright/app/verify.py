@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lakewright.app.backup import open_place
 from lakewright.app.platform import Platform
 from lakewright.errors import LakewrightError
 from lakewright.lake import archive
@@ -36,6 +37,8 @@ def verify(
     ducklake = platform.project.file.lake.kind == "ducklake"
     if ducklake and _never_built(platform, source):
         found.notes.append("nothing was built yet")
+        if _has_backups(platform):
+            found.bad("databases", "", str(source.catalog.file), "is gone, though there are backups", WHOLE)
         return found
     if ducklake and not verify_files.databases(source, found):
         found.notes.append(
@@ -81,6 +84,12 @@ def _never_built(platform: Platform, source: Source) -> bool:
     if catalog is None or catalog.exists() or next(source.store("tables").list(), None) is not None:
         return False
     return (state is not None and not state.exists()) or not platform.journal.runs(limit=1)
+
+
+def _has_backups(platform: Platform) -> bool:
+    if platform.project.file.backup.to is None:
+        return False
+    return bool(open_place(platform, None).ids())
 
 
 def _audit(platform: Platform, found: Findings) -> None:

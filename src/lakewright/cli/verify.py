@@ -65,7 +65,8 @@ def _tell(found: Findings) -> None:
     looked = ", ".join(f"{number:,} {what}" for what, number in found.counts.items())
     bad = sum(one.status == "bad" for one in found.problems)
     if not found.counts:
-        print_text("nothing was built yet")
+        for line in found.notes:
+            print_text(line)
         return
     print_text(f"{found.level}: looked at {looked}: {counted(bad, 'problem') if bad else 'all whole'}")
     for line in found.notes:

@@ -110,7 +110,9 @@ def copy(database: Database, target: Path) -> Path:
             _dump(connection, database, out)
         return file
     if not database.file.is_file():
-        raise LakewrightError("LW432", f"the {database.what} {database.file} is gone")
+        raise LakewrightError(
+            "LW432", f"the {database.what} {database.file} is gone, or nothing was built yet"
+        )
     try:
         with (
             contextlib.closing(_sqlite(database.file)) as source,
