@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from shop_folder import Folder
-from shop_rounds import add_round, make_shop
+from shop_rounds import add_round, contents, make_shop
 
 import lakewright
 from lakes import lake_settings, s3
@@ -101,6 +101,11 @@ def values(folder: Folder) -> dict[str, list[str]]:
             for id in lw._platform.project.datasets
             if id != "processed.ruled"
         }
+
+
+def kept(root: Path) -> dict[str, Any]:
+    """Everything that a shop holds but its warehouse, which a recovery leaves to the next run."""
+    return {part: value for part, value in contents(root).items() if not part.startswith("bi.")}
 
 
 def next_round(folder: Folder, number: int) -> None:

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from backup_shops import MASKED, back_up, next_round
+from backup_shops import MASKED, back_up, kept, next_round
 from hypothesis import given
 from hypothesis import strategies as st
 from processes import Moment, start, watch
 from shop_folder import Folder
-from shop_rounds import add_round, assert_same, contents, make_shop
+from shop_rounds import add_round, assert_same, make_shop
 
 import lakewright
 from lakewright.app.backup import backups, create, prune, show, verify
@@ -21,6 +21,7 @@ from lakewright.app.platform import Platform
 from lakewright.app.recover import recover, recover_files
 from lakewright.errors import LakewrightError
 from lakewright.recovery.keep import chosen
+from lakewright.recovery.rooms import MODULES
 
 
 @pytest.fixture
@@ -31,6 +32,16 @@ def shop(backed_up: Folder) -> Folder:
 def blobs(folder: Folder) -> dict[str, bytes]:
     place = folder.root.parent / "backups" / "blobs"
     return {one.name: one.read_bytes() for one in place.rglob("*") if one.is_file()}
+
+
+def test_a_backup_knows_every_table_of_the_state() -> None:
+    sources = Path(lakewright.__file__).parent
+    defining = {
+        ".".join(["lakewright", *one.relative_to(sources).with_suffix("").parts])
+        for one in sources.rglob("*.py")
+        if "sa.Table(" in one.read_text("utf-8")
+    }
+    assert defining == set(MODULES)
 
 
 def data_file(folder: Folder) -> Path:
@@ -116,7 +127,7 @@ def test_keys_leave_only_under_a_passphrase(shop: Folder, monkeypatch: pytest.Mo
     sealed = back_up(shop, passphrase_from="env:PHRASE")
     assert sealed.keys == "sealed"
     assert not [name for name, content in blobs(shop).items() if key.encode() in content]
-    before = contents(shop.root)
+    before = kept(shop.root)
     (shop / ".lakewright").rename(shop.root.parent / "lost")
     monkeypatch.setenv("WRONG", "incorrect horse battery")
     with pytest.raises(LakewrightError, match="LW433"):
@@ -126,7 +137,7 @@ def test_keys_leave_only_under_a_passphrase(shop: Folder, monkeypatch: pytest.Mo
     file = shop / ".lakewright/keys/default.1.key"
     assert file.read_text("ascii").strip() == key
     assert file.stat().st_mode & 0o077 == 0
-    assert_same(contents(shop.root), before)
+    assert_same(kept(shop.root), before)
     for said in ("env:NOWHERE", "file:/nowhere", "hunter2hunter2"):
         with pytest.raises(LakewrightError, match="LW433"):
             back_up(shop, passphrase_from=said)
@@ -194,7 +205,7 @@ def test_made_while_runs_write(shop: Folder, tmp_path: Path) -> None:
         (drill / "in").symlink_to(shop / "in")
         with lakewright.open(drill) as lw:
             lw.run().raise_for_status()
-        found, wanted = contents(drill), contents(shop.root)
+        found, wanted = kept(drill), kept(shop.root)
         for one in (found, wanted):
             one.pop("schemas")
         assert_same(found, wanted)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from backup_shops import KINDS, back_up, destroy, next_round, shop_of, values
+from backup_shops import KINDS, back_up, destroy, kept, next_round, shop_of, values
 from processes import Moment, start, watch
 from shop_folder import Folder
-from shop_rounds import assert_same, contents
+from shop_rounds import assert_same
 
 import lakewright
 from lakewright.app.platform import Platform
@@ -26,19 +26,19 @@ def test_a_lost_project_comes_back_as_it_was_at_a_time(
 ) -> None:
     shop = backed_up
     moment = datetime.now(UTC)
-    then = contents(shop.root)
+    then = kept(shop.root)
     next_round(shop, 3)
     back_up(shop)
-    lost = contents(shop.root)
+    lost = kept(shop.root)
     shutil.rmtree(shop / ".lakewright")
     shutil.rmtree(shop / "lake")
     report = recover(shop.root)
     assert report.put > 0
-    assert_same(contents(shop.root), lost)
+    assert_same(kept(shop.root), lost)
     # the time between two backups: the snapshots of the later one
     assert recover(shop.root, at=moment).reached <= moment
-    back = contents(shop.root)
-    data = [id for id in then if "." in id and not id.startswith("bi.")]
+    back = kept(shop.root)
+    data = [id for id in then if "." in id]
     assert {id: back[id] for id in data} == {id: then[id] for id in data}
     # and what came after is built from what was taken into raw
     next_round(shop, 4)
@@ -54,14 +54,14 @@ def test_a_lost_project_comes_back_elsewhere(
     with lakewright.open(shop.root) as lw:
         lw.compact("processed.order_log")
     back_up(shop)
-    lost = contents(shop.root)
+    lost = kept(shop.root)
     next_round(shop, 1)
     # over a lake that is there: what it holds is set aside, or lost, and comes again
     recover(shop.root)
-    assert_same(contents(shop.root), lost)
+    assert_same(kept(shop.root), lost)
     _lose(shop, kind, request)
     recover(shop.root)
-    assert_same(contents(shop.root), lost)
+    assert_same(kept(shop.root), lost)
     with lakewright.open(shop.root) as lw, lw._platform.services.session.cursor() as cursor:
         then = sorted(lw.sql("FROM processed.order_log").fetchall(), key=repr)
         cursor.execute("DELETE FROM lake.processed.order_log")
@@ -114,7 +114,7 @@ def test_destroyed_at_random(backed_up: Folder, undisturbed: dict[str, list[str]
 def test_killed_while_it_recovers(backed_up: Folder) -> None:
     dice = random.Random(5)
     shop = backed_up
-    wanted = contents(shop.root)
+    wanted = kept(shop.root)
     kills = 0
     for number in range(4):
         destroy(shop.root, dice)
@@ -130,7 +130,7 @@ def test_killed_while_it_recovers(backed_up: Folder) -> None:
                 with lakewright.open(shop.root) as lw, pytest.raises(LakewrightError, match="LW438"):
                     attempt(lw)
         recover(shop.root)
-        assert_same(contents(shop.root), wanted)
+        assert_same(kept(shop.root), wanted)
     assert kills > 1
 
 
@@ -139,20 +139,20 @@ def test_what_is_in_the_way_is_kept_and_shared_lakes_are_not_touched(
 ) -> None:
     shop = backed_up
     next_round(shop, 3)
-    later = contents(shop.root)
+    later = kept(shop.root)
     shop.write("datasets/curated/by_city.sql", "select 1 as one from processed.orders\n")
     report = recover(shop.root, dry_run=True)
-    assert contents(shop.root) == later
+    assert kept(shop.root) == later
     assert "by_city.sql" in report.notes[0]
-    kept = {Path(one).name: Path(one) for one in recover(shop.root).aside}
-    assert kept.keys() >= {"catalog.sqlite", "state.db"}
-    assert contents(shop.root)["manifest"] != later["manifest"]
+    aside = {Path(one).name: Path(one) for one in recover(shop.root).aside}
+    assert aside.keys() >= {"catalog.sqlite", "state.db"}
+    assert kept(shop.root)["manifest"] != later["manifest"]
     # what was set aside is the lake that was there
-    for name, file in kept.items():
+    for name, file in aside.items():
         shutil.copy(file, shop / ".lakewright" / name)
     for left in (shop / ".lakewright").glob("*-wal"):
         left.unlink()
-    assert contents(shop.root) == later
+    assert kept(shop.root) == later
     shop.write(
         "lakewright.yaml",
         f"name: shop\nlake: {{catalog: 'sqlite:{shop.root}/.lakewright/catalog.sqlite'}}\nbackup: {{to: ../backups}}\n",

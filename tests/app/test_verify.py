@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from backup_shops import back_up, damage, next_round, values
+from backup_shops import back_up, damage, kept, next_round, values
 from shop_folder import Folder
-from shop_rounds import assert_same, contents, make_shop
+from shop_rounds import assert_same, make_shop
 
 import lakewright
 from lakewright.app.backup import create, show
@@ -40,7 +40,7 @@ def shop(backed_up: Folder) -> Folder:
 @pytest.mark.slow
 def test_every_damage_is_told_and_healed(shop: Folder) -> None:
     dice = random.Random(3)
-    wanted = contents(shop.root)
+    wanted = kept(shop.root)
     for level in ("quick", "normal", "deep"):
         assert look(shop, level).problems == []
     with Platform.open(shop.root) as platform:
@@ -61,7 +61,7 @@ def test_every_damage_is_told_and_healed(shop: Folder) -> None:
         with Platform.open(shop.root) as platform:
             assert all(one.healed for one in recover_files(platform))
         assert look(shop, "deep").problems == []
-    assert_same(contents(shop.root), wanted)
+    assert_same(kept(shop.root), wanted)
 
 
 def test_databases_that_are_damaged_or_do_not_fit(shop: Folder, tmp_path: Path) -> None:

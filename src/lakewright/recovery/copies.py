@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from lakewright.errors import LakewrightError, UsageError
+from lakewright.recovery.rooms import table_names
 
 if TYPE_CHECKING:
     import psycopg
@@ -83,14 +84,12 @@ def catalog_of(catalog: str, root: Path, resolve: Callable[[str], str]) -> Datab
 
 def state_of(state: str, root: Path, resolve: Callable[[str], str]) -> Database:
     """Return the state database, as ``state`` names it."""
-    from lakewright.state import metadata
-
     address = resolve(state)
     if address.startswith("sqlite:"):
         return Database("state", file=root / address.removeprefix("sqlite:"))
     if address.startswith("postgres://"):
         address = address.replace("postgres://", "postgresql://", 1)
-    return Database("state", address=address, names=sorted(metadata.tables))
+    return Database("state", address=address, names=table_names())
 
 
 # --- making a copy --------------------------------------------------------------------------------
