@@ -24,10 +24,14 @@ from lakewright.sql.names import column, identifier, literal
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Named", "People", "Wanted", "bounded", "bounded_sql", "parse"]
+__all__ = ["BLOT", "Named", "People", "Wanted", "bounded", "bounded_sql", "parse"]
 
 # the form of texts that are telling wherever they stand
 _WORDS, _IDENTIFYING = "* words", "* identifying"
+
+
+#: What stands in place of a word.
+BLOT = "•••"
 
 
 @dataclass(frozen=True, slots=True)

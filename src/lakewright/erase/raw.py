@@ -17,13 +17,15 @@ import msgspec
 import sqlalchemy as sa
 from sqlglot import exp
 
+from lakewright.erase.cut_answers import cut_answers
 from lakewright.erase.cut_files import CannotRewriteError, cut_original, cut_part
 from lakewright.erase.cut_text import holds_words
 from lakewright.erase.holders import Holder, raw_files_of, told
 from lakewright.erase.people import Wanted
 from lakewright.sources.files import rejects_path, source_of
 from lakewright.sources.manifest import Part, RawFile, recount
-from lakewright.spec.sources import FileDataset, ReadOptions
+from lakewright.spec.rest import RestDataset
+from lakewright.spec.sources import FileDataset, RawDataset, ReadOptions
 from lakewright.sql.names import column, literal
 from lakewright.state import State, UtcTime, metadata, now
 
@@ -93,12 +95,14 @@ def stage(
     """
     files = raw_files_of(services, holder.dataset)
     names = _with_rows(holder, wanted)
-    open_ones = _intents(services, holder.dataset)
+    open_ones = _noted(services.state, holder.dataset, open_only=True)
+    # the address of an answer without records may tell who it was asked for
+    every = _spec(services, holder.dataset).__class__ is RestDataset
     found = StagedRaw(holder.dataset, [])
     for number, file in enumerate(files):
         key = (file.path, file.version)
         mine = {file.path, *(f"{file.path}/{part.member}" for part in file.parts if part.member)}
-        if mine & names or file.rejected or file.unreadable or key in open_ones:
+        if every or mine & names or file.rejected or file.unreadable or key in open_ones:
             cut = _Cutter(services, holder, wanted, folder / f"raw-{number}", drop).cut(
                 file, open_ones.get(key, {})
             )
@@ -111,18 +115,25 @@ def stage(
 def publish(services: Services, staged: StagedRaw, erasure: str) -> None:
     """Put the staged files in their places, and correct the manifest."""
     store, state = services.store, services.state
-    intents = [
-        {
-            "dataset": staged.dataset,
-            "path": one.file.path,
-            "version": one.file.version,
-            "erasure": erasure,
-            "at": now(),
-            "objects": msgspec.json.encode(list(one.hashes.values())).decode(),
-            "done": False,
-        }
-        for one in staged.cuts
-    ]
+    before = _noted(state, staged.dataset)
+    intents = []
+    for one in staged.cuts:
+        if one.hashes or one.dropped:
+            # what an earlier erasure wrote anew and this one leaves alone is still not what the manifest says
+            objects = {**before.get((one.file.path, one.file.version), {}), **one.hashes}
+            if one.dropped:
+                objects.pop(one.file.raw_path, None)
+            intents.append(
+                {
+                    "dataset": staged.dataset,
+                    "path": one.file.path,
+                    "version": one.file.version,
+                    "erasure": erasure,
+                    "at": now(),
+                    "objects": msgspec.json.encode(list(objects.values())).decode(),
+                    "done": False,
+                }
+            )
     with state.begin(erased_files) as connection:
         for row in intents:
             _replace(connection, row)
@@ -172,11 +183,15 @@ def _recounted(cut: RawCut, rejected: Mapping[tuple[int, str], int]) -> RawFile:
     return msgspec.structs.replace(cut.file, parts=parts, rows=sum(one.rows for one in parts), rejected=left)
 
 
-def _intents(services: Services, dataset: str) -> dict[tuple[str, int], dict[str, _Object]]:
-    """Return what a call that was killed meant to put in place, by file and path in the store."""
+def _noted(
+    state: State, dataset: str, *, open_only: bool = False
+) -> dict[tuple[str, int], dict[str, _Object]]:
+    """Return what was, or with *open_only* by a killed call is to be, put in place: by file, then by path in the store."""
     table = erased_files
-    query = sa.select(table).where(table.c.dataset == dataset, table.c.done.is_(False))
-    with services.state.read(table) as connection:
+    query = sa.select(table).where(table.c.dataset == dataset)
+    if open_only:
+        query = query.where(table.c.done.is_(False))
+    with state.read(table) as connection:
         rows = connection.execute(query).all()
     return {
         (row.path, row.version): {
@@ -196,6 +211,13 @@ def _with_rows(holder: Holder, wanted: Wanted) -> set[str]:
     return {str(row[0]) for row in wanted.cursor.execute(query.sql("duckdb")).fetchall()}
 
 
+def _spec(services: Services, dataset: str) -> RawDataset:
+    found: RawDataset = services.project.sources[services.project.raw[dataset]].datasets[
+        dataset.partition(".")[2]
+    ]
+    return found
+
+
 class _Cutter:
     """Rewrites what the store keeps of one file."""
 
@@ -205,8 +227,7 @@ class _Cutter:
         self.wanted = wanted
         self.folder = folder
         self.drop = drop
-        source = services.project.sources[services.project.raw[holder.dataset]]
-        self.spec = source.datasets[holder.dataset.partition(".")[2]]
+        self.spec = _spec(services, holder.dataset)
 
     def cut(self, file: RawFile, intents: Mapping[str, _Object]) -> RawCut | None:
         """Return *file* without the people; None when it holds none of them and nothing was left half done."""
@@ -243,11 +264,15 @@ class _Cutter:
         declared = self.spec.options if isinstance(self.spec, FileDataset) else ReadOptions()
         format = self.spec.format if isinstance(self.spec, FileDataset) else file.format
         try:
-            if not isinstance(self.spec, FileDataset):
-                raise CannotRewriteError("answers of an API are kept as they came")
-            count = cut_original(
-                local, target, file.path, file.parts, declared, format, self.holder.keys, self.wanted
-            )
+            if isinstance(self.spec, RestDataset):
+                fields = file.parts[0].columns if file.parts else ()
+                count = cut_answers(local, target, self.spec, fields, self.holder.keys, self.wanted)
+            elif isinstance(self.spec, FileDataset):
+                count = cut_original(
+                    local, target, file.path, file.parts, declared, format, self.holder.keys, self.wanted
+                )
+            else:
+                raise CannotRewriteError(f"nothing writes what {file.raw_path} is")
         except CannotRewriteError as reason:
             if result.removed or result.hashes or self._holds(local):
                 result.problem, result.dropped = str(reason), self.drop

@@ -14,36 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from lakewright.erase.journal import erasures
-from lakewright.erase.people import People
-from lakewright.quality.results import audits
+from lakewright.catalog.entries import catalog_entries
+from lakewright.catalog.outbox import lineage_outbox
+from lakewright.erase.people import BLOT, People
+from lakewright.quality.results import audits, checks
 from lakewright.run.record import run_findings
 from lakewright.run.report import report_file
-from lakewright.security.audit import security_audit, security_audit_chain
-from lakewright.security.forgotten import forgotten_people
-from lakewright.security.keys import security_keys
-from lakewright.security.vault import token_vault
-from lakewright.sources.database.positions import database_positions
-from lakewright.sources.manifest import raw_files
-from lakewright.sources.positions import source_positions
-from lakewright.state import State, metadata
+from lakewright.run.tables import ATTEMPTS, EVENTS, LOGS, RUNS, TASKS
+from lakewright.security.audit import security_audit
+from lakewright.state import State
 
 if TYPE_CHECKING:
     from lakewright.run.services import Services
 
-__all__ = ["BLOT", "audited", "blotted", "kept_about", "scrub"]
+__all__ = ["audited", "blotted", "kept_about", "scrub"]
 
-#: What stands in place of a word.
-BLOT = "•••"
-
-#: Tables whose texts are no free text: keys, digests, positions, and what an erasure itself keeps.
-_LEFT = {
-    one.name
-    for one in (
-        security_keys, token_vault, forgotten_people, erasures, security_audit, security_audit_chain, raw_files, database_positions,
-        source_positions,
-    )
-} | {"erased_files", "leases", "state_version"}  # fmt: skip
+#: Tables of the state with texts for people. Others hold names, keys and positions, which nothing may change.
+_TEXTS = (RUNS, TASKS, ATTEMPTS, EVENTS, LOGS, run_findings, audits, checks, lineage_outbox, catalog_entries)
 
 _FILES = (".log", ".jsonl", ".ndjson", ".json", ".txt", ".md")
 
@@ -102,7 +89,7 @@ def _findings(services: Services, datasets: Collection[str]) -> int:
 def _tables(state: State) -> list[sa.Table]:
     with state.read() as connection:
         there = set(sa.inspect(connection).get_table_names())
-    return [one for name, one in sorted(metadata.tables.items()) if name in there and name not in _LEFT]
+    return [one for one in _TEXTS if one.name in there]
 
 
 def _table(state: State, table: sa.Table, words: re.Pattern[str], *, blot: bool = False) -> int:
