@@ -24,7 +24,7 @@ from lakewright.erase.tables import erase_rows, rows_ever
 from lakewright.errors import RunError
 from lakewright.lake import holds
 from lakewright.lake.raw import RawStore, open_raw
-from lakewright.run.loads import rewrite_warehouse
+from lakewright.run.loads import loaded_states, rewrite_warehouse
 from lakewright.security import audit, forgotten
 from lakewright.spec.sources import FileSource
 from lakewright.state import now
@@ -277,7 +277,12 @@ class Work:
         if not self._touched():
             return []
         mine = set(self.spec.datasets)
-        return [id for id, one in self.platform.project.warehouses.items() if mine & set(one.datasets)]
+        served = loaded_states(self.platform.state)
+        return [
+            id
+            for id, one in self.platform.project.warehouses.items()
+            if id in served and mine & set(one.datasets)
+        ]
 
     def _audit(self) -> list[str]:
         count = scrub.audited(self.services, self.people)
@@ -350,9 +355,12 @@ class Work:
         failed = []
         for id in self._warehouses():
             report = run(self.platform, [id], full_refresh=True)
-            failed += [f"{id}: {one.error}" for one in report.tasks if one.error]
-            if not report.tasks[-1].error:
+            if report.status == "succeeded":
                 rewrite_warehouse(self.services, id)
+            else:
+                failed.append(
+                    f"{id}: {next((one.error for one in report.tasks if one.error), report.status)}"
+                )
         return failed
 
     # --- the proof
