@@ -152,7 +152,7 @@ def compact(
     target: TargetName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Merge small files, and forget old snapshots on request."""
+    """Merge small files, those of old months and years too, and forget old snapshots on request."""
     from lakewright.app.platform import Platform
     from lakewright.app.upkeep import compact as verb
 

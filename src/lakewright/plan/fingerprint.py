@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from lakewright.spec.base import Severity
-from lakewright.spec.dataset import Column, Dataset, DatasetFile
+from lakewright.spec.dataset import Column, Compact, Dataset, DatasetFile
 from lakewright.spec.expectations import ROW_EXPECTATIONS
 from lakewright.spec.steps import PythonStep
 
@@ -63,6 +63,7 @@ def _without_words(file: DatasetFile, on_violation: Severity) -> DatasetFile:
         retention=None,
         archive=None,
         age_by=None,
+        compact=Compact(),
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lakewright.errors import nearest
 from lakewright.project import columns as cols
+from lakewright.project.dated import compact_problems
 from lakewright.project.functions import step_problem
 from lakewright.project.limits import limit_problems
 from lakewright.project.locate import Key
@@ -154,6 +155,8 @@ def _write(file: DatasetFile, keys: tuple[str, ...]) -> Iterator[Found]:
             yield Found("LW127", message, ("write", "scd2", "changed_at"))
     if write.delete_when is not None:
         yield from _deletes(file, keys)
+    for message, place in compact_problems(file):
+        yield Found("LW127", message, place)
     for field in ("keys", "partition_by", "sort_by"):
         yield from _twice(getattr(write, field), ("write", field))
     yield from _twice(write.scd2.track, ("write", "scd2", "track"))

@@ -8,7 +8,7 @@ from lakewright.project.meanings_security import SECURITY
 from lakewright.project.meanings_sources import DESCRIPTION, OWNER, SOURCES, TAGS
 from lakewright.project.meanings_star import STAR
 from lakewright.project.rules import CastTo
-from lakewright.spec.dataset import Column, DatasetFile, Incremental, Retry, Scd2, Write
+from lakewright.spec.dataset import Column, Compact, DatasetFile, Incremental, Retry, Scd2, Write
 from lakewright.spec.project import (
     S3,
     Defaults,
@@ -150,8 +150,13 @@ _MEANINGS: dict[type, dict[str, str]] = {
         "retention": "How long its data stays: `90d`, `1y`, `forever`.",
         "archive": "Whether older rows go to the archive before they are deleted; as its zone says without it.",
         "age_by": "Date or time column that tells the age of a row; the first date it is partitioned by without it.",
+        "compact": "From which age on `lakewright compact` puts its files together.",
         "dimension": "Makes it a dimension of a star schema: members with a surrogate key.",
         "fact": "Makes it a fact of a star schema: rows that refer to members of dimensions.",
+    },
+    Compact: {
+        "monthly_after": "Age from which the days of a month lie in one file: `30d`.",
+        "yearly_after": "Age from which the months of a year lie in one file: `1y`.",
     },
     Column: {
         "type": "SQL type; a value that does not convert breaks the rule `<column>.type`.",

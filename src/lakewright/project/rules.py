@@ -15,7 +15,7 @@ from lakewright.project import rules_access, rules_rest
 from lakewright.project.sqltypes import type_problem
 from lakewright.spec.base import ZONES, Spec
 from lakewright.spec.databases import Capture, DatabaseDataset, DatabaseSource
-from lakewright.spec.dataset import Column, Dataset, DatasetFile, Incremental, Retry, Write
+from lakewright.spec.dataset import Column, Compact, Dataset, DatasetFile, Incremental, Retry, Write
 from lakewright.spec.dlt import DltSource
 from lakewright.spec.durations import parse_duration, parse_size
 from lakewright.spec.expectations import (
@@ -298,6 +298,8 @@ TEXT_RULES: dict[Field, TextRule] = {
     (Defaults, "timeout"): _duration,
     (DatasetFile, "timeout"): _duration,
     (DatasetFile, "retention"): _retention,
+    (Compact, "monthly_after"): _duration,
+    (Compact, "yearly_after"): _duration,
     (Zone, "retention"): _retention,
     (Fresh, "within"): _duration,
     (Incremental, "lookback"): _duration,

@@ -95,6 +95,13 @@ class Retry(Spec, frozen=True, kw_only=True):
     backoff: float = 2.0
 
 
+class Compact(Spec, frozen=True, kw_only=True):
+    """From which age on ``lakewright compact`` puts the files of a month, and those of a year, together."""
+
+    monthly_after: str | None = None
+    yearly_after: str | None = None
+
+
 class DatasetFile(Spec, frozen=True, kw_only=True):
     """The keys of a dataset's YAML file.
 
@@ -125,6 +132,7 @@ class DatasetFile(Spec, frozen=True, kw_only=True):
     retention: str | None = None
     archive: bool | None = None
     age_by: str | None = None
+    compact: Compact = Compact()
     dimension: Dimension | None = None
     fact: Fact | None = None
 
