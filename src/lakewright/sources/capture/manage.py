@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from lakewright.errors import LakewrightError
@@ -73,11 +73,13 @@ def again(load: Load, datasets: Sequence[str]) -> None:
         read_again(load.state, load.source_name, datasets)
         if capture is None:
             return
-        reason = ""
+        here = server.identity()
+        lost_ones = []
         for one in captured(load).values():
-            reason = reason or lost(one, server, capture, server.identity())
-        if reason:
-            drop(server, capture, server.identity())
+            with suppress(LakewrightError):  # a table that cannot be captured is told of by its own task
+                lost_ones.append(lost(one, server, capture, here))
+        if any(lost_ones):
+            drop(server, capture, here)
             read_again(load.state, load.source_name, list(captured(load)))
 
 

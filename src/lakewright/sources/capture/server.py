@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
+from lakewright.engine.errors import redact
 from lakewright.sources.capture.values import SETTINGS, Target, targets
 from lakewright.sources.database.address import Address
 from lakewright.sources.database.faults import DatabaseFault, fault
@@ -425,8 +426,7 @@ _SAID = (
         "LW228",
         "raise max_replication_slots, or drop slots that nobody reads: select * from pg_replication_slots",
     ),
-    (("requested standby connections exceeds",), "LW228", "raise max_wal_senders"),
-    (("number of requested standby", "no more connections allowed (max_wal_senders"), "LW228", "raise max_wal_senders"),
+    (("connections exceeds max_wal_senders",), "LW228", "raise max_wal_senders"),
     (("wal_level >= logical",), "LW228", "set wal_level = logical and start the server again"),
     (("is active for PID",), "LW244", None),
     (
@@ -448,6 +448,6 @@ def _explained_text(
     for said, code, remedy in _SAID:
         match = all(one in text for one in said) if code == "LW241" else any(one in text for one in said)
         if match:
-            first = text.removeprefix("ERROR:").strip().splitlines()[0][:300]
+            first = redact(text, [address.password]).removeprefix("ERROR:").strip().splitlines()[0][:300]
             return DatabaseFault(code, f"{address}: {doing}: {first}", remedy=remedy or "")
     return fault(error or RuntimeError(text), address, doing)
