@@ -263,7 +263,7 @@ def test_every_other_door_is_shut(alice: Lakewright, built: Path) -> None:
     doors = {
         "run": (), "plan": (), "quality": (), "audit": (), "report": (), "profile": ("processed.orders",),
         "contract": ("processed.orders",), "lineage": ("processed.orders",), "runs": (), "logs": (), "pii": (),
-        "keys": (), "rotate_key": (), "revealed": (), "snapshots": (), "cache": (), "compact": (), "lifecycle": (),
+        "keys": (), "rotate_key": (), "snapshots": (), "cache": (), "compact": (), "lifecycle": (),
         "archives": (), "who": ("processed.orders",), "audit_log": (), "ingest": ("raw.orders", {"order_id": 1}), "restore_archive": ("processed.orders",),
     }  # fmt: skip
     verbs = {one for one in dir(Lakewright) if not one.startswith("_") and callable(getattr(Lakewright, one))}

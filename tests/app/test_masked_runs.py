@@ -203,7 +203,7 @@ def test_a_token_is_revealed_and_the_audit_says_by_whom(people: Folder) -> None:
             lw.reveal(["000"], reason="curious")
         with pytest.raises(UsageError):
             lw.reveal([token], reason=" ")
-        assert [(one.action, one.detail["count"], one.reason) for one in lw.revealed()] == [
+        assert [(one.action, one.rows, one.reason) for one in lw.audit_log()] == [
             ("reveal", 1, "curious"),
             ("reveal", 1, "ticket 7"),
         ]

@@ -50,7 +50,6 @@ JSON_CALLS = [
     ("source", "list"),
     ("keys", "list"),
     ("pii", "scan"),
-    ("pii", "audit"),
     ("access", "list"),
     ("audit", "list"),
     ("audit", "verify"),

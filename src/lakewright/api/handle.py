@@ -288,10 +288,6 @@ class Lakewright:
         """Return the clear values of tokens, by token; who asked and why is written down first."""
         return _security.reveal(self._platform, list(tokens), domain=domain, reason=reason)
 
-    def revealed(self, limit: int = 100) -> Any:
-        """Return who revealed tokens or rotated keys, newest first."""
-        return _security.revealed(self._platform, limit)
-
     def access(self, role: str | None = None) -> Any:
         """Return the roles of the project, or what *role* sees: datasets, columns and conditions on rows."""
         return _access.show(self._platform, role) if role else _access.roles(self._platform)

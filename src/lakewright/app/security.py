@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lakewright.app.audited import QUERIES
 from lakewright.app.platform import Platform
 from lakewright.errors import UsageError, nearest
-from lakewright.security.audit import AuditEntry
 from lakewright.security.keys import KeyInfo
 
-__all__ = ["keys", "reveal", "revealed", "rotate_key"]
+__all__ = ["keys", "reveal", "rotate_key"]
 
 
 def keys(platform: Platform) -> list[KeyInfo]:
@@ -44,8 +42,3 @@ def reveal(
     detail = {"count": len(wanted), "tokens": wanted[:20]}
     platform.audit.record("reveal", domain, reason=reason, detail=detail)
     return platform.vault.reveal(domain, wanted)
-
-
-def revealed(platform: Platform, limit: int = 100) -> list[AuditEntry]:
-    """Return who revealed tokens, rotated keys, erased people and so on, newest first: the log without queries."""
-    return list(platform.audit.entries(limit, without=QUERIES))

@@ -1,4 +1,4 @@
-"""Commands about keys and personal data: keys list, keys rotate, pii scan, pii reveal, pii audit."""
+"""Commands about keys and personal data: keys list, keys rotate, pii scan, pii reveal."""
 
 from __future__ import annotations
 
@@ -134,36 +134,3 @@ def reveal(
         emit_json(found)
     else:
         print_rows(["token", "value"], [(one, found[one]) for one in dict.fromkeys(wanted)])
-
-
-@_pii.command("audit")
-def audit(
-    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 20,
-    project: ProjectFolder = Path(),
-    target: TargetName = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show who revealed tokens or rotated keys, when and why."""
-    from lakewright.app.platform import Platform
-    from lakewright.app.security import revealed
-
-    with Platform.open(project, target) as platform:
-        found = revealed(platform, limit)
-    if as_json:
-        emit_json(found)
-    else:
-        print_table(
-            ["at", "user", "host", "what", "of", "how many", "reason"],
-            [
-                (
-                    short_time(one.at),
-                    one.user,
-                    one.host,
-                    one.action,
-                    one.subject,
-                    one.detail.get("count", ""),
-                    one.reason,
-                )
-                for one in found
-            ],
-        )

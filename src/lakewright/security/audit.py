@@ -133,14 +133,11 @@ class AuditLog:
         self,
         limit: int | None = 100,
         *,
-        without: tuple[str, ...] = (),
         since: datetime | None = None,
     ) -> Iterator[AuditEntry]:
-        """Yield the latest entries, newest first: those from *since* on, where it is given, and no actions of *without*."""
+        """Yield the latest entries, newest first: those from *since* on, where it is given."""
         table = security_audit
         query = sa.select(table).order_by(table.c.number.desc())
-        if without:
-            query = query.where(table.c.action.not_in(without))
         if since is not None:
             query = query.where(table.c.at >= since)
         with self.state.read(table) as connection:
