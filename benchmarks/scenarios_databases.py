@@ -16,7 +16,7 @@ from measures import PEERS, WORK, Figure, Outcome, Size, ratio
 sys.path.insert(0, str(ROOT / "tests"))
 
 _READ = "rows land as checked Parquet with origin and hash; the server's own copy formats them and throws them away."
-_LOAD = "the command starts, reads the lake, loads beside what is served, checks the count, indexes and exchanges."
+_LOAD = "two cores are busy with encoding here and decoding there; the command also starts, reads the lake and exchanges."
 
 
 def postgres(size: Size, rounds: int) -> Outcome:
