@@ -98,9 +98,15 @@ def main() -> None:
         _leave(_unforeseen(error))
 
 
-def _unforeseen(error: Exception) -> LakewrightError:
-    from lakewright.engine.errors import redact
+#: What the machine did, not the program: said as such wherever it strikes.
+_OUTSIDE = ("LW402", "LW403", "LW408", "LW409", "LW411")
 
+
+def _unforeseen(error: Exception) -> LakewrightError:
+    from lakewright.engine.errors import explain, redact
+
+    if type(error).__module__ in ("duckdb", "_duckdb") and (found := explain(error)).code in _OUTSIDE:
+        return found
     if isinstance(error, OSError) and error.filename is not None:
         return LakewrightError("LW408", redact(f"{error.filename}: {error.strerror}"))
     return LakewrightError("LW909", redact(f"{type(error).__name__}: {error}"))
