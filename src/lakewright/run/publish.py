@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import msgspec
 from sqlglot import exp
 
@@ -27,8 +28,6 @@ from lakewright.sql.scd2 import REMOVES
 from lakewright.sql.write import output_columns, publish_statements
 
 if TYPE_CHECKING:
-    import duckdb
-
     from lakewright.lake import Lake
 
 __all__ = [
@@ -164,13 +163,38 @@ def publish(lake: Lake, cursor: duckdb.DuckDBPyConnection, staged: Staged, what:
         touched = star.checkpoints() if star else ()
         return Published(counts[0], counts[1], checkpoint, stored, touched, tuple(star.notes) if star else ())
 
-    _make_tables(lake, cursor, staged, what, lake.storable(output))
-    return lake.commit(
-        cursor,
-        work,
-        message=f"{what.dataset.id} batch {what.batch}",
-        info={"run": what.run_id, "dataset": what.dataset.id, "batch": what.batch, "mode": what.mode},
-    )
+    def commit() -> Published:
+        _make_tables(lake, cursor, staged, what, lake.storable(output))
+        return lake.commit(
+            cursor,
+            work,
+            message=f"{what.dataset.id} batch {what.batch}",
+            info={"run": what.run_id, "dataset": what.dataset.id, "batch": what.batch, "mode": what.mode},
+        )
+
+    try:
+        return commit()
+    except (LakewrightError, duckdb.Error):
+        if not what.anew or not _drop_unreadable(lake, cursor, what):
+            raise
+    return commit()
+
+
+def _drop_unreadable(lake: Lake, cursor: duckdb.DuckDBPyConnection, what: Publication) -> bool:
+    """Drop what is made anew and cannot be read, for its files are gone or damaged; tell whether anything was.
+
+    Emptying a table reads its files. Nobody can read such a table, so nobody misses it until it is made again.
+    """
+    dropped = False
+    for id in (what.dataset.id, quarantine_id(what.dataset.id)):
+        if lake.columns(cursor, id) is None:
+            continue
+        try:
+            cursor.execute(f"SELECT max(hash(_t)) FROM {table(id).sql('duckdb')} AS _t").fetchone()
+        except (duckdb.IOException, duckdb.InvalidInputException):
+            lake.drop_table(cursor, id)
+            dropped = True
+    return dropped
 
 
 def _output(write: Write, columns: Mapping[str, str], what: Publication) -> dict[str, str]:
