@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from lakewright.engine.extensions import load
 from lakewright.errors import UsageError
 from lakewright.spec.project import Engine
 from lakewright.sql.dialect import render
+from lakewright.sql.names import literal
 
 __all__ = ["Session", "interruptible"]
 
@@ -28,6 +30,9 @@ T = TypeVar("T")
 
 #: Of DuckDB's own default, 80 % of what the machine or its container may use: Python and the page cache need the rest.
 _SHARE_OF_DEFAULT = 0.75
+
+#: What a statement with values is called on its cursor.
+_PREPARED = "_lakewright_asked"
 
 
 class Session:
@@ -105,12 +110,21 @@ class Session:
     ) -> duckdb.DuckDBPyConnection:
         """Run *statement* and return the cursor that holds its result.
 
-        Without *cursor* a new one is made. DuckDB's errors come out coded and without secrets.
+        Without *cursor* a new one is made. *params* belong to a query or to a change of rows; nothing else can be
+        prepared. DuckDB's errors come out coded and without secrets.
         """
         text = statement if isinstance(statement, str) else render(statement)
         cursor = cursor or self.cursor()
         try:
-            return cursor.execute(text, params) if params is not None else cursor.execute(text)
+            if params is None:
+                return cursor.execute(text)
+            # Values given beside a statement are Python objects to DuckDB, and to know one it imports pandas wherever
+            # that is installed: a quarter of a second in every process. As literals they are not.
+            literals = [one for one in map(_literal, params) if one is not None]
+            if len(literals) == len(params):
+                cursor.execute(f"PREPARE {_PREPARED} AS {text}")
+                return cursor.execute(f"EXECUTE {_PREPARED}({', '.join(map(render, literals))})")
+            return cursor.execute(text, params)
         except duckdb.Error as error:
             raise explain(error, hide=self._hidden) from None
 
@@ -190,3 +204,17 @@ def _sensible_memory(connection: duckdb.DuckDBPyConnection) -> str:
     row = connection.execute("SELECT current_setting('memory_limit')").fetchone()
     amount, _, unit = str(row[0] if row else "1 GiB").partition(" ")
     return f"{float(amount) * _SHARE_OF_DEFAULT:.1f}{unit}"
+
+
+def _literal(value: object) -> exp.Expr | None:
+    """Return *value* as SQL writes it, None when it cannot: a text with a zero character, or a type of its own."""
+    if isinstance(value, datetime):
+        kind = "TIMESTAMP" if value.tzinfo is None else "TIMESTAMPTZ"
+        return exp.cast(literal(value.isoformat(" ")), kind)
+    if (
+        value is None
+        or isinstance(value, bool | int | float)
+        or (isinstance(value, str) and "\0" not in value)
+    ):
+        return literal(value)
+    return None

@@ -153,10 +153,10 @@ class DuckLake(AttachedLake):
     ) -> None:
         if message or info:
             extra = json.dumps(dict(info), default=str, ensure_ascii=False)
+            said, told = (literal(one).sql("duckdb") for one in (message, extra))
             self.run(
                 cursor,
-                f"CALL ducklake_set_commit_message('{CATALOG}', '{_AUTHOR}', ?, extra_info => ?)",
-                [message, extra],
+                f"CALL ducklake_set_commit_message('{CATALOG}', '{_AUTHOR}', {said}, extra_info => {told})",
             )
 
     def _create(
