@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,10 @@ __all__ = ["inspect_columnar", "parquet_fields"]
 
 #: Column chunks above this many bytes are left to DuckDB, which keeps to its memory limit.
 _LARGE_CHUNK = 1 << 30
+
+#: Files above this many bytes are decoded by several threads, if no row group, which is held whole, has more than that.
+_WORTH_THREADS = 8 << 20
+_SMALL_GROUP = 128 << 20
 
 #: Larger values are refused: a lake keeps the least and greatest value of each file in its catalog.
 _LARGEST_VALUE = 256 << 20
@@ -121,17 +127,33 @@ def _arrow_decodes(file: Path, cursor: duckdb.DuckDBPyConnection) -> bool:
                 )
             if size > _LARGE_CHUNK:
                 return False
-        rows = 0
+        groups = range(meta.num_row_groups)
+        told = sum(meta.row_group(group).num_rows for group in groups)
+        widest = max((meta.row_group(group).total_byte_size for group in groups), default=0)
+        several = widest < _SMALL_GROUP and file.stat().st_size > _WORTH_THREADS
+        workers = min(len(groups), os.cpu_count() or 1, 4) if several else 1
+        # Arrow's own threads share the columns of one row group and wait for the longest; a thread each is quicker.
+        shares = [list(groups[share::workers]) for share in range(workers)]
         try:
-            for batch in source.iter_batches(batch_size=65_536):
-                batch.validate()
-                rows += batch.num_rows
+            with ThreadPoolExecutor(workers) as threads:
+                rows = sum(threads.map(lambda share: _decoded(file, share, threaded=workers == 1), shares))
         except pa.ArrowNotImplementedError:
             return False
-        told = sum(meta.row_group(group).num_rows for group in range(meta.num_row_groups))
         if rows != told:
             raise Unreadable(f"its pages hold {rows:,} rows where its footer says {told:,}")
     return True
+
+
+def _decoded(file: Path, groups: list[int], *, threaded: bool) -> int:
+    """Decode row groups of a Parquet file, checksums and lengths included, and return how many rows they hold."""
+    import pyarrow.parquet as pq
+
+    rows = 0
+    with pq.ParquetFile(file, page_checksum_verification=True) as source:
+        for batch in source.iter_batches(batch_size=65_536, row_groups=groups, use_threads=threaded):
+            batch.validate()
+            rows += batch.num_rows
+    return rows
 
 
 def _orc(piece: Piece, cursor: duckdb.DuckDBPyConnection) -> Outcome:
