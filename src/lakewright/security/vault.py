@@ -11,6 +11,7 @@ import hmac
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
@@ -88,7 +89,8 @@ class Vault:
         """
         box = _box(key)
         found: dict[str, str] = {}
-        items = iter(values.items())
+        # in the order of the vault's own index: the next row is beside the last one
+        items = iter(sorted(values.items()))
         while part := dict(islice(items, _AT_ONCE)):
             found |= self._add(domain, key, box, part)
             alive()
@@ -109,7 +111,7 @@ class Vault:
             if rows:
                 with self._state.begin(token_vault, security_keys) as connection:
                     self._require_newest(connection, key)
-                    added = connection.execute(_insert_new(connection), rows).rowcount
+                    added = _insert_new(connection, rows)
             if rows and added == len(rows):
                 found |= {str(row["digest"]): str(row["token"]) for row in rows}
             else:  # some were there, or their token was
@@ -267,13 +269,25 @@ def _bound(domain: str, token: str) -> bytes:
     return f"{domain}\0{token}".encode("utf-8", "surrogatepass")
 
 
-def _insert_new(connection: sa.Connection) -> sa.Insert:
-    """An INSERT that leaves out rows whose value or token is there."""
-    if connection.dialect.name == "sqlite":
-        return token_vault.insert().prefix_with("OR IGNORE")
-    from sqlalchemy.dialects.postgresql import insert
+def _insert_new(connection: sa.Connection, rows: Sequence[Mapping[str, object]]) -> int:
+    """Insert *rows*, but for those whose value or token is there, and return how many were new.
 
-    return insert(token_vault).on_conflict_do_nothing()
+    The statement is compiled once and its rows go to the driver as they are: SQLAlchemy looks at each row twice, which
+    takes as long as the database does.
+    """
+    insert: sa.Insert
+    if connection.dialect.name == "sqlite":
+        insert = token_vault.insert().prefix_with("OR IGNORE")
+    else:
+        from sqlalchemy.dialects.postgresql import insert as postgres_insert
+
+        insert = postgres_insert(token_vault).on_conflict_do_nothing()
+    names = list(rows[0])
+    compiled = insert.compile(dialect=connection.dialect, column_keys=names)
+    if compiled.positional:
+        order = itemgetter(*(compiled.positiontup or names))
+        return connection.exec_driver_sql(str(compiled), [order(row) for row in rows]).rowcount
+    return connection.exec_driver_sql(str(compiled), [dict(row) for row in rows]).rowcount
 
 
 def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -209,6 +209,8 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
             _switch_to_wal(cursor)
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        # KiB. SQLite's own 2 MiB are too few for the pages that a large transaction touches.
+        cursor.execute("PRAGMA cache_size=-65536")
     finally:
         cursor.close()
 
