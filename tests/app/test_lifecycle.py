@@ -69,12 +69,12 @@ def test_old_rows_are_archived_and_come_back(shop: Folder) -> None:
     with lakewright.open(shop.root) as lw:
         lw.run().raise_for_status()
         before = lw.sql("select * exclude (_ingested_at) from processed.sales order by id").fetchall()
-        (planned,) = lw.lifecycle(dry_run=True)
+        (planned,) = lw.lifecycle("sales", dry_run=True)
         assert (planned.action, planned.age_by, planned.rows) == ("archive", "day", 2)
         assert ids(lw) == [1, 2, 3, 4, 5]
         assert lw.archives() == []
 
-        (done,) = lw.lifecycle()
+        (done,) = lw.lifecycle("sales")
         assert (done.action, done.rows, done.before) == ("archive", 2, TODAY - timedelta(days=365))
         assert ids(lw) == [3, 4, 5]  # a row without a date stays
         (kept,) = lw.archives("sales")
@@ -84,7 +84,7 @@ def test_old_rows_are_archived_and_come_back(shop: Folder) -> None:
             OLD - timedelta(days=400),
             OLD,
         )
-        (again,) = lw.lifecycle()
+        (again,) = lw.lifecycle("sales")
         assert (again.action, again.rows) == ("keep", 0)
 
         brought = lw.restore_archive("sales")
@@ -98,7 +98,7 @@ def test_the_archive_is_zstd_parquet_by_year_with_a_manifest(local: Folder) -> N
     make(local, [OLD, OLD.replace(year=OLD.year - 1), YOUNG])
     with lakewright.open(local.root) as lw:
         lw.run().raise_for_status()
-        (done,) = lw.lifecycle()
+        (done,) = lw.lifecycle("sales")
         folder = local.root / "lake" / "archive" / done.archive
         manifest = json.loads((folder / "manifest.json").read_text())
         assert (manifest["dataset"], manifest["rows"]) == ("processed.sales", 2)
@@ -117,7 +117,7 @@ def test_damage_is_found_before_anything_comes_back(local: Folder) -> None:
     make(local, [OLD, YOUNG])
     with lakewright.open(local.root) as lw:
         lw.run().raise_for_status()
-        (done,) = lw.lifecycle()
+        (done,) = lw.lifecycle("sales")
         (file,) = (local.root / "lake" / "archive" / done.archive).glob("*.parquet")
         data = file.read_bytes()
         file.write_bytes(data[:-9] + b"x" + data[-8:])
@@ -139,11 +139,11 @@ def test_a_failed_verification_deletes_nothing(local: Folder, monkeypatch: pytes
 
         monkeypatch.setattr("lakewright.lake.archive._verify", wrong)
         with pytest.raises(LakewrightError, match="LW422"):
-            lw.lifecycle()
+            lw.lifecycle("sales")
         assert ids(lw) == [1, 2]
         assert lw.archives() == []
         monkeypatch.undo()
-        assert lw.lifecycle()[0].rows == 1
+        assert lw.lifecycle("sales")[0].rows == 1
     # what the failed call had written is gone
     assert len(list((local.root / "lake" / "archive").rglob("manifest.json"))) == 1
 
@@ -159,7 +159,7 @@ def test_a_copy_with_other_values_deletes_nothing(local: Folder, monkeypatch: py
 
         monkeypatch.setattr(archive, "_reader", other)
         with pytest.raises(LakewrightError, match=r"LW422 .*does not hold the values"):
-            lw.lifecycle()
+            lw.lifecycle("sales")
         assert ids(lw) == [1, 2]
 
 
@@ -178,7 +178,7 @@ def test_retention(local: Folder, more: str, action: str, rows: int, why: str) -
     make(local, [OLD, YOUNG], more)
     with lakewright.open(local.root) as lw:
         lw.run().raise_for_status()
-        (done,) = lw.lifecycle()
+        (done,) = lw.lifecycle("sales")
         assert (done.action, done.rows, done.why) == (action, rows, why)
         assert len(ids(lw)) == 2 - rows
         assert [one.kind for one in lw.archives()] == (
@@ -190,7 +190,7 @@ def test_without_a_date_everything_stays(local: Folder) -> None:
     make(local, [OLD])
     local.write("datasets/processed/sales.yaml", DATASET.replace("month(day)", "id"))
     with lakewright.open(local.root) as lw:
-        assert lw.lifecycle()[0].why == "no date tells the age of its rows: set age_by"
+        assert lw.lifecycle("sales")[0].why == "no date tells the age of its rows: set age_by"
 
 
 def test_a_history_keeps_its_current_rows(local: Folder) -> None:
@@ -201,7 +201,7 @@ def test_a_history_keeps_its_current_rows(local: Folder) -> None:
         lw.run().raise_for_status()
         local.write("in/sales-2.csv", csv("id,day,amount", f"1,{TODAY},9.00"))
         lw.run().raise_for_status()
-        assert lw.lifecycle()[0].rows == 1
+        assert lw.lifecycle("sales")[0].rows == 1
         assert lw.sql("select id, is_current from processed.sales order by id").fetchall() == [
             (1, True),
             (2, True),
@@ -217,18 +217,18 @@ def test_holds(local: Folder) -> None:
         one = verbs.hold(
             platform, "sales", "case 7", first=OLD - timedelta(days=1), last=OLD - timedelta(days=1)
         )
-        assert verbs.lifecycle(platform)[0].rows == 2
+        assert verbs.lifecycle(platform, ["sales"])[0].rows == 2
         assert ids(lw) == [2, 4]
         with pytest.raises(LakewrightError, match=r"LW420 .*processed\.sales \(hold 1: case 7\)"):
             lw.compact(expire="1d")
         lw.compact()
         two = verbs.hold(platform, "sales", "case 8")
         verbs.release(platform, one.id)
-        assert verbs.lifecycle(platform)[0].why == "held: case 8"
+        assert verbs.lifecycle(platform, ["sales"])[0].why == "held: case 8"
         verbs.release(platform, two.id)
         with pytest.raises(LakewrightError, match="LW420"):
             verbs.release(platform, two.id)
-        assert verbs.lifecycle(platform)[0].rows == 1
+        assert verbs.lifecycle(platform, ["sales"])[0].rows == 1
         assert [hold.reason for hold in verbs.hold_list(platform, released=True)] == ["case 7", "case 8"]
         lw.compact(expire="1d")
         with pytest.raises(LakewrightError, match="ends before it begins"):
@@ -245,7 +245,7 @@ def test_a_cheaper_class_of_storage(tmp_path: Path, request: pytest.FixtureReque
     with Platform.open(shop.root) as platform:
         lw = lakewright.api.handle.Lakewright(platform)
         lw.run().raise_for_status()
-        (done,) = lw.lifecycle()
+        (done,) = lw.lifecycle("sales")
         from lakewright.lake.raw import s3_client, split_s3
 
         lake = platform.project.file.lake
@@ -279,7 +279,7 @@ def test_killed_at_every_kind_of_write_the_end_is_the_same(local: Folder, tmp_pa
         assert command.wait() == -signal.SIGKILL, command.text
         with lakewright.open(local.root) as lw:
             assert len(ids(lw)) in (1, 301)  # all of them went, or none
-            lw.lifecycle()
+            lw.lifecycle("sales")
             assert ids(lw) == [301]
             kept = {one.path for one in lw.archives()}
         folder = local.root / "lake" / "archive"

@@ -155,7 +155,7 @@ def test_a_range_is_built_again_where_rows_have_a_date() -> None:
     node, built = GRAPH.nodes["processed.orders"], BUILT["processed.orders"]
     task = decide(node, dated, built=built, **states)
     assert task.reason == "backfill 2024-01-01..2024-01-31"
-    assert task.work == Work("backfill", {"raw.orders": Position(3)}, month.backfill)
+    assert task.work == Work("backfill", {"raw.orders": Position(3)}, month.backfill, again=True)
     assert decide(node, dated, built=None, **states).reason == "first build"
     assert decide(node, ORDERS, built=built, **states).reason == "nothing new"
     history = dataset(

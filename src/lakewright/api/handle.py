@@ -170,6 +170,7 @@ class Lakewright:
         exclude: str | Iterable[str] = (),
         full_refresh: bool = False,
         backfill: str | None = None,
+        accept_gaps: bool = False,
         from_failed: bool = False,
         idempotency_key: str | None = None,
     ) -> RunReport:
@@ -183,6 +184,7 @@ class Lakewright:
             exclude=_words(exclude),
             full_refresh=full_refresh,
             backfill=backfill,
+            accept_gaps=accept_gaps,
             from_failed=from_failed,
             idempotency_key=idempotency_key,
         )
@@ -193,10 +195,16 @@ class Lakewright:
         exclude: str | Iterable[str] = (),
         full_refresh: bool = False,
         backfill: str | None = None,
+        accept_gaps: bool = False,
     ) -> PlanReport:
         """Return what a run would build and why."""
         return plan(
-            self._platform, select, exclude=_words(exclude), full_refresh=full_refresh, backfill=backfill
+            self._platform,
+            select,
+            exclude=_words(exclude),
+            full_refresh=full_refresh,
+            backfill=backfill,
+            accept_gaps=accept_gaps,
         )
 
     def sql(self, text: str, params: Params = None, *, as_of: AsOf = None) -> Rows:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from sqlglot import exp
 
+from lakewright.app import raw_lifecycle
 from lakewright.app.platform import Platform
 from lakewright.errors import NotFoundError, UsageError
 from lakewright.lake import archive, holds
@@ -28,14 +29,17 @@ __all__ = [
 ]  # fmt: skip
 
 #: How long the rows of a zone stay where neither project nor dataset says otherwise.
-RETENTIONS = {"raw": "90d", "processed": "1y", "curated": "7y", "archive": FOREVER}
+RETENTIONS = {"raw": raw_lifecycle.RETENTION, "processed": "1y", "curated": "7y", "archive": FOREVER}
 
 Action = Literal["archive", "expire", "keep"]
 
 
 @dataclass(frozen=True)
 class Step:
-    """What becomes of a dataset's old rows: those before ``before``, by ``age_by``; ``why`` where all are kept."""
+    """What becomes of a dataset's old rows: those before ``before``, by ``age_by``; ``why`` where all or some are kept.
+
+    Of a raw dataset whole files go, by the day on which they were taken.
+    """
 
     dataset: str
     retention: str
@@ -45,6 +49,7 @@ class Step:
     rows: int
     archive: str = ""
     why: str = ""
+    files: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,15 @@ def lifecycle(platform: Platform, datasets: Sequence[str] = (), *, dry_run: bool
 
     A row's age is told by ``age_by``, or by the first date that the dataset is partitioned by; without
     either, and for rows without that date, all stay. A row goes when its whole day is older. Rows under a
-    hold stay, as do the current rows of a history. No run goes on beside it (RunError LW612). With
+    hold stay, as do the current rows of a history. Raw files go by the day on which they were taken, once every
+    dataset that reads them has committed what it read; what is archived is read from there by whoever needs it
+    again, and what is deleted is neither taken nor read again. No run goes on beside it (RunError LW612). With
     *dry_run* nothing is changed. Killed at any moment, a second call ends as one that was not disturbed.
     """
-    asked = [platform.dataset_id(one) for one in datasets] or list(platform.project.datasets)
+    asked = [platform.dataset_id(one) for one in datasets] or [
+        *platform.project.datasets,
+        *platform.project.raw,
+    ]
     held = holds.active(platform.state)
     if dry_run:
         return tuple(_step(platform, id, held.get(id, ()), dry_run=True) for id in asked)
@@ -74,13 +84,14 @@ def lifecycle(platform: Platform, datasets: Sequence[str] = (), *, dry_run: bool
 
 def archives(platform: Platform, dataset: str | None = None) -> list[Archive]:
     """Return what was archived or expired, oldest first, of all datasets or one."""
-    services = platform.services
+    services, id = platform.services, platform.dataset_id(dataset) if dataset else None
     with services.session.cursor() as cursor:
-        return archive.archives(services.lake, cursor, platform.dataset_id(dataset) if dataset else None)
+        found = archive.archives(services.lake, cursor, id)
+    return sorted([*found, *raw_lifecycle.archives(platform, id)], key=lambda one: (one.at, one.id))
 
 
 def restore_archive(platform: Platform, dataset: str, wanted: Sequence[str] = ()) -> Brought:
-    """Bring the rows of a dataset's archives, all or those *wanted* by id, back into its table.
+    """Bring the rows of a dataset's archives, all or those *wanted* by id, back into its table; of a raw dataset, its files.
 
     Files are verified first, and rows that are there already stay, so a second call adds nothing. The
     next :func:`lifecycle` moves them out again: hold them, or give the dataset a longer retention.
@@ -88,12 +99,14 @@ def restore_archive(platform: Platform, dataset: str, wanted: Sequence[str] = ()
     id = platform.dataset_id(dataset)
     services = platform.services
     with platform.journal.upkeep(f"restore {id} from the archive"), services.session.cursor() as cursor:
-        known = [one for one in archive.archives(services.lake, cursor, id) if one.kind == "archived"]
+        known = [one for one in archives(platform, id) if one.kind == "archived"]
         chosen = [one for one in known if not wanted or one.id in wanted]
         missing = set(wanted) - {one.id for one in chosen}
         if missing or not chosen:
             what = f"no archive {', '.join(sorted(missing))}" if missing else "no archive"
             raise NotFoundError("LW901", f"{id} has {what}", remedy="`lakewright archives` lists them")
+        if id in platform.project.raw:
+            return Brought(id, *raw_lifecycle.restore(platform, id, wanted))
         rows = archive.restore(services.lake, cursor, chosen, _store(platform))
     services.refresh()
     return Brought(id, len(chosen), rows)
@@ -112,7 +125,8 @@ def hold(
     if first is not None and last is not None and first > last:
         raise UsageError("LW904", f"the range {first}..{last} ends before it begins")
     spec = platform.project.datasets.get(id)
-    if (first or last) and (spec is None or not _age_column(spec)):
+    raw = id in platform.project.raw  # by the day on which a file was taken
+    if (first or last) and not raw and (spec is None or not _age_column(spec)):
         raise UsageError(
             "LW904", f"{id} has no date that a range could be told by", remedy="hold all of it, or set age_by"
         )
@@ -141,11 +155,9 @@ def refuse_held(platform: Platform) -> None:
 
 
 def _step(platform: Platform, id: str, held: Sequence[Hold], *, dry_run: bool) -> Step:
-    spec = platform.project.datasets.get(id)
-    if spec is None:
-        return Step(
-            id, "", "keep", "", None, 0, why="raw files are kept; their zone's retention is for people"
-        )
+    if id in platform.project.raw:
+        return _raw_step(platform, id, held, dry_run=dry_run)
+    spec = platform.project.datasets[id]
     zone = platform.project.file.zones.get(spec.zone, Zone())
     retention = spec.file.retention or zone.retention or RETENTIONS.get(spec.zone, FOREVER)
     moves = zone.archive if spec.file.archive is None else spec.file.archive
@@ -182,6 +194,28 @@ def _step(platform: Platform, id: str, held: Sequence[Hold], *, dry_run: bool) -
     if made is None:
         return Step(id, retention, "keep", name, before, 0)
     return Step(id, retention, action, name, before, made.rows, made.path)
+
+
+def _raw_step(platform: Platform, id: str, held: Sequence[Hold], *, dry_run: bool) -> Step:
+    retention, moves = raw_lifecycle.policy(platform, id)
+    action: Action = "archive" if moves else "expire"
+    before = None if retention == FOREVER else _cutoff(retention)
+    if before is None:
+        why = "kept for ever" if retention == FOREVER else "its retention reaches back before all dates"
+        due = raw_lifecycle.Due()
+    else:
+        why, due = "", raw_lifecycle.due(platform, id, before, held, moves=moves)
+    if dry_run:
+        rows, files = sum(one.rows for one in due.files), len(due.files)
+        kept = why or due.why
+        return Step(id, retention, action if files else "keep", "taken", before, rows, why=kept, files=files)
+    done = raw_lifecycle.age(platform, id, due, moves=moves)
+    kept = why or done.why
+    return Step(
+        *(id, retention, action if done.files else "keep", "taken", before, done.rows, done.path),
+        why=kept,
+        files=done.files,
+    )
 
 
 def _age_column(spec: Dataset) -> str:

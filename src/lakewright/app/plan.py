@@ -63,10 +63,11 @@ def plan(
     exclude: Sequence[str] = (),
     full_refresh: bool = False,
     backfill: str | None = None,
+    accept_gaps: bool = False,
     statements: bool = False,
 ) -> PlanReport:
     """Return what ``run`` with the same words would do. With *statements*, also each dataset's query."""
-    request = request_of(full_refresh, backfill)
+    request = request_of(full_refresh, backfill, accept_gaps=accept_gaps)
     ids = choose(platform.graph, platform.project, select, exclude=exclude)
     plans, problems = make_plan(platform, ids, request)
     refused = {id: f"{one.code} {one.message}" for id, one in incompatibilities(platform, ids).items()}
@@ -126,10 +127,10 @@ def _check_dated(platform: Platform, ids: Sequence[str]) -> None:
         )
 
 
-def request_of(full_refresh: bool, backfill: str | None) -> Request:
+def request_of(full_refresh: bool, backfill: str | None, *, accept_gaps: bool = False) -> Request:
     """Return what the user asked for. Raises LW902 when *backfill* is not ``FROM..TO`` with ISO dates."""
     if backfill is None:
-        return Request(full_refresh=full_refresh)
+        return Request(full_refresh=full_refresh, accept_gaps=accept_gaps)
     if full_refresh:
         raise UsageError("LW904", "--full-refresh and --backfill exclude each other")
     low, dots, high = backfill.partition("..")
@@ -141,7 +142,7 @@ def request_of(full_refresh: bool, backfill: str | None) -> Request:
         ) from None
     if first > last:
         raise UsageError("LW904", f"the range {backfill} ends before it begins")
-    return Request(backfill=(first.isoformat(), last.isoformat()))
+    return Request(backfill=(first.isoformat(), last.isoformat()), accept_gaps=accept_gaps)
 
 
 def _warnings(platform: Platform, ids: Sequence[str]) -> tuple[str, ...]:

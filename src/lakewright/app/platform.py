@@ -17,7 +17,7 @@ from lakewright.engine.session import Session
 from lakewright.engine.syntax import syntax_error
 from lakewright.errors import NotFoundError, ProjectError, UsageError, nearest
 from lakewright.lake import open_lake
-from lakewright.lake.raw import open_raw
+from lakewright.lake.raw_zone import open_raw_zone
 from lakewright.observe import Redactor, TaskLog
 from lakewright.plan.check import check_queries
 from lakewright.plan.graph import Graph, check_graph
@@ -177,7 +177,7 @@ class Platform:
         session = Session.open(self.project.file.engine, root=self.root, private=private)
         self._opened.append(session.close)
         lake = open_lake(self.project, session, resolve=self.resolve)
-        store = open_raw(self.project.file.lake, self.root, self.resolve)
+        store = open_raw_zone(self.project.file.lake, self.root, self.resolve)
         services = Services(
             project=self.project,
             state=self.state,

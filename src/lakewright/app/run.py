@@ -101,6 +101,7 @@ def run(
     exclude: Sequence[str] = (),
     full_refresh: bool = False,
     backfill: str | None = None,
+    accept_gaps: bool = False,
     from_failed: bool = False,
     idempotency_key: str | None = None,
     on_event: Callable[[Event], None] | None = None,
@@ -109,9 +110,10 @@ def run(
     """Build what is new among what *select* chooses, and say how it went.
 
     Tasks whose upstream ended well run side by side. *from_failed* takes up what the last run left
-    undone. Setting *cancel* stops the run; what was committed stays, nothing else is visible.
+    undone. *accept_gaps* makes tables anew though raw files are expired (else RunError LW440 in the report):
+    their rows stay where rows are appended or merged. Setting *cancel* stops the run; what was committed stays, nothing else is visible.
     """
-    request = request_of(full_refresh, backfill)
+    request = request_of(full_refresh, backfill, accept_gaps=accept_gaps)
     services, journal = platform.services, platform.journal
     parent: str | None = None
     if from_failed:
@@ -127,7 +129,12 @@ def run(
         project=platform.project.file.name,
         target=platform.project.target,
         selection=select,
-        parameters={"full_refresh": full_refresh, "backfill": backfill, "exclude": list(exclude)},
+        parameters={
+            "full_refresh": full_refresh,
+            "backfill": backfill,
+            "accept_gaps": accept_gaps,
+            "exclude": list(exclude),
+        },
         key=idempotency_key,
         parent=parent,
     )

@@ -20,6 +20,13 @@ Backfill = Annotated[
     str | None,
     typer.Option("--backfill", metavar="FROM..TO", help="Build a range of dates again, both ends included."),
 ]
+AcceptGaps = Annotated[
+    bool,
+    typer.Option(
+        "--accept-gaps",
+        help="Make tables anew though raw files are expired; their rows stay where rows are appended or merged.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -97,6 +104,7 @@ def plan(
     exclude: Exclude = None,
     full_refresh: FullRefresh = False,
     backfill: Backfill = None,
+    accept_gaps: AcceptGaps = False,
     sql: Annotated[bool, typer.Option("--sql", help="Also print the statements.")] = False,
     project: ProjectFolder = Path(),
     target: TargetName = None,
@@ -113,6 +121,7 @@ def plan(
             exclude=exclude or (),
             full_refresh=full_refresh,
             backfill=backfill,
+            accept_gaps=accept_gaps,
             statements=sql,
         )
         if as_json:
@@ -137,6 +146,7 @@ def run(
     exclude: Exclude = None,
     full_refresh: FullRefresh = False,
     backfill: Backfill = None,
+    accept_gaps: AcceptGaps = False,
     from_failed: Annotated[
         bool, typer.Option("--from-failed", help="Take up the last run where it failed.")
     ] = False,
@@ -165,6 +175,7 @@ def run(
             exclude=exclude or (),
             full_refresh=full_refresh,
             backfill=backfill,
+            accept_gaps=accept_gaps,
             from_failed=from_failed,
             idempotency_key=key,
             on_event=progress.event,

@@ -37,7 +37,7 @@ def lifecycle(
     target: TargetName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Move rows older than their retention to the archive, verified before they are deleted."""
+    """Move rows and raw files older than their retention to the archive, verified before they are deleted."""
     from lakewright.app.lifecycle import lifecycle as verb
     from lakewright.app.platform import Platform
 
@@ -47,12 +47,15 @@ def lifecycle(
         emit_json(steps)
         return
     print_table(
-        ["dataset", "retention", "action", "before", "by", "rows", "archive or reason"],
+        ["dataset", "retention", "action", "before", "by", "files", "rows", "archive or reason"],
         [
-            (one.dataset, one.retention, one.action, one.before, one.age_by, one.rows, one.archive or one.why)
+            (
+                *(one.dataset, one.retention, one.action, one.before, one.age_by, one.files, one.rows),
+                "; ".join(filter(None, (one.archive, one.why))),
+            )
             for one in steps
         ],
-        right=["rows"],
+        right=["files", "rows"],
     )
     if dry_run:
         note("nothing was changed")

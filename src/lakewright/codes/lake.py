@@ -162,4 +162,9 @@ CODES: dict[str, Code] = {
         "Files of the lake are gone or damaged and no backup has them whole.",
         "recover the datasets that need them, from a backup: `lakewright recover --dataset NAME`",
     ),
+    "LW440": Code(
+        "old files are gone",
+        "The table was made of raw files that `lakewright lifecycle` deleted since, by their retention; made anew, it would lose their rows.",
+        "keep the table as it is; or `lakewright run --accept-gaps NAME`: rows of files that are gone stay where rows are appended or merged, and are lost otherwise",
+    ),
 }

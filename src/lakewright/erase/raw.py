@@ -22,8 +22,11 @@ from lakewright.erase.cut_files import CannotRewriteError, cut_original, cut_par
 from lakewright.erase.cut_text import holds_words
 from lakewright.erase.holders import Holder, raw_files_of, told
 from lakewright.erase.people import Wanted
+from lakewright.lake.raw_zone import PACKED
 from lakewright.sources.files import rejects_path, source_of
 from lakewright.sources.manifest import Part, RawFile, recount
+from lakewright.sources.retire import tell
+from lakewright.sources.retired import Retired, retired_files, retired_of, rewrote
 from lakewright.spec.rest import RestDataset
 from lakewright.spec.sources import FileDataset, RawDataset, ReadOptions
 from lakewright.sql.names import column, literal
@@ -32,7 +35,7 @@ from lakewright.state import State, UtcTime, metadata, now
 if TYPE_CHECKING:
     from lakewright.run.services import Services
 
-__all__ = ["RawCut", "StagedRaw", "erased_files", "listed", "publish", "stage"]
+__all__ = ["RawCut", "StagedRaw", "erased_files", "listed", "moved", "publish", "stage"]
 
 #: Raw files that were rewritten without people: why they are shorter than the manifest's size says.
 erased_files = sa.Table(
@@ -51,12 +54,13 @@ _CHUNK = 1 << 20
 
 
 class _Object(msgspec.Struct, frozen=True):
-    """A file of the store after it was rewritten: SHA-256 before and after, and the rows that a part has left."""
+    """A file of the store after it was rewritten: SHA-256 before and after, the rows that a part has left, its size."""
 
     path: str
     before: str
     after: str
     rows: int | None = None
+    size: int = 0
 
 
 @dataclass
@@ -144,11 +148,18 @@ def publish(services: Services, staged: StagedRaw, erasure: str) -> None:
             store.delete(cut.file.raw_path)
     for path, (local, _) in staged.rejects.items():
         store.publish(local, path)
-    with state.begin(erased_files) as connection:
+    with state.begin(erased_files, retired_files) as connection:
         for cut in staged.cuts:
             recount(connection, _recounted(cut, staged.rejected))
+            if cut.file.gone == "archived":
+                written = {one.path: (one.size, one.after) for one in cut.hashes.values()}
+                gone = cut.file.raw_path if cut.dropped else ""
+                rewrote(connection, cut.file.dataset, cut.file.path, cut.file.version, written, gone=gone)
         for row in intents:
             _replace(connection, {**row, "done": True})
+    cut_out = {(one.file.path, one.file.version) for one in staged.cuts if one.file.gone == "archived"}
+    calls = {one.archive for one in retired_of(state, staged.dataset) if (one.path, one.version) in cut_out}
+    tell(state, store, staged.dataset, calls)
 
 
 def listed(state: State, erasure: str) -> list[dict[str, object]]:
@@ -163,6 +174,27 @@ def listed(state: State, erasure: str) -> list[dict[str, object]]:
         for row in rows
         for one in msgspec.json.decode(row.objects, type=list[_Object])
     ]
+
+
+def moved(connection: sa.Connection, found: Sequence[Retired]) -> None:
+    """Follow files of the raw zone that went to the archive, or came back from there."""
+    # a connection has the tables that it was begun with, and most projects never erased anybody
+    if not sa.inspect(connection).has_table(erased_files.name):
+        return
+    table = erased_files
+    for one in found:
+        same = [table.c[name] == getattr(one, name) for name in ("dataset", "path", "version")]
+        text = connection.execute(sa.select(table.c.objects).where(*same)).scalar()
+        if text is None:
+            continue
+        there = {each.was: each for each in one.objects}
+        objects = [
+            msgspec.structs.replace(each, path=there[each.path].path, after=there[each.path].sha256)
+            if each.path in there
+            else each
+            for each in msgspec.json.decode(text, type=list[_Object])
+        ]
+        connection.execute(table.update().where(*same).values(objects=msgspec.json.encode(objects).decode()))
 
 
 def _replace(connection: sa.Connection, row: Mapping[str, Any]) -> None:
@@ -262,6 +294,8 @@ class _Cutter:
         if not self._fetch(file.raw_path, local):
             return
         declared = self.spec.options if isinstance(self.spec, FileDataset) else ReadOptions()
+        if file.raw_path.endswith(PACKED):
+            declared = msgspec.structs.replace(declared, compression="zstd")
         format = self.spec.format if isinstance(self.spec, FileDataset) else file.format
         try:
             if isinstance(self.spec, RestDataset):
@@ -310,7 +344,8 @@ class _Cutter:
             result.objects[path] = target
         if count or earlier is not None:
             after = _sha256(target) if count else before
-            result.hashes[path] = _Object(path, before, after, None if rows is None else rows - count)
+            size = (target if count else local).stat().st_size
+            result.hashes[path] = _Object(path, before, after, None if rows is None else rows - count, size)
 
 
 def _stage_rejects(

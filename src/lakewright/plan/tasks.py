@@ -85,7 +85,8 @@ class UpstreamState:
     ``position`` is its last batch, 0 when it never had one. ``rows``, ``files`` and ``bytes`` are
     totals. ``batches`` lists single batches where they are known, so that what is new can be told.
     ``rebuilt`` is the last batch that replaced all that was there (a rebuild or a restore): whoever
-    read an earlier one has to read the whole again.
+    read an earlier one has to read the whole again. ``expired`` counts files of it that were deleted because
+    of their age: whoever reads the whole does not get their rows any more.
     """
 
     position: int = 0
@@ -94,6 +95,7 @@ class UpstreamState:
     bytes: int | None = None
     batches: tuple[Batch, ...] = ()
     rebuilt: int = 0
+    expired: int = 0
 
     def beyond(self, batch: int) -> Estimate:
         """What the batches after *batch* hold together."""
@@ -131,10 +133,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the user asked for beyond "what is new". ``backfill`` is a range of ISO dates, both ends included."""
+    """What the user asked for beyond "what is new". ``backfill`` is a range of ISO dates, both ends included.
+
+    ``accept_gaps``: tables are made anew even though files of their raw datasets are expired.
+    """
 
     full_refresh: bool = False
     backfill: tuple[str, str] | None = None
+    accept_gaps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +148,15 @@ class Work:
     """What a task is to do. ``since`` says, by upstream, what was read before; empty: everything.
 
     A backfill reads again what was read before, up to ``since``, and leaves what is new to the next run.
+    ``again``: the dataset was built before, so that rows of files that are gone by now would be lost;
+    ``accept_gaps``: that was accepted.
     """
 
     mode: Mode
     since: Mapping[str, Position] = field(default_factory=dict)
     backfill: tuple[str, str] | None = None
+    again: bool = False
+    accept_gaps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +226,14 @@ def decide(
     def plan(reason: str, mode: Mode, estimate: Estimate | None = None) -> TaskPlan:
         since = dict(built.positions) if built and mode in ("incremental", "backfill") else {}
         whole = sum((one.beyond(0) for one in states.values()), Estimate())
+        backfill = request.backfill if mode == "backfill" else None
+        work = Work(mode, since, backfill, again=built is not None, accept_gaps=request.accept_gaps)
         return TaskPlan(
             node.id,
             "build",
             "build",
-            reason,
-            Work(mode, since, request.backfill if mode == "backfill" else None),
+            reason if mode == "incremental" else "; ".join([reason, *_gaps(states, work)]),
+            work,
             estimate=whole if estimate is None else estimate,
             fingerprint=fingerprint,
         )
@@ -419,6 +431,19 @@ def _with_way_out(
     if task.blocked and left_out:
         return replace(task, reason=f"{task.reason}: select +{task.id}")
     return task
+
+
+def _gaps(states: Mapping[str, UpstreamState], work: Work) -> list[str]:
+    """Say which upstreams lack files that an earlier build had."""
+    if not work.again:
+        how = "not in it"
+    else:
+        how = (
+            "which --accept-gaps accepts" if work.accept_gaps else "so it would lose rows: see --accept-gaps"
+        )
+    return [
+        f"{_count(one.expired, 'file')} of {id} expired, {how}" for id, one in states.items() if one.expired
+    ]
 
 
 def _needs_whole(id: str, state: UpstreamState, seen: Position | None) -> str:

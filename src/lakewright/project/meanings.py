@@ -89,7 +89,7 @@ _MEANINGS: dict[type, dict[str, str]] = {
     Zone: {
         "purpose": "What the zone is for.",
         "retention": "How long data stays: `90d`, `1y`, `forever`.",
-        "archive": "Whether `lakewright lifecycle` moves older rows to the archive before it deletes them.",
+        "archive": "Whether `lakewright lifecycle` moves older rows and raw files to the archive before it deletes them.",
         "storage_class": "S3 storage class of archives, such as `STANDARD_IA`; their bucket's default without it.",
         "format": "How its data is kept, for people.",
         "readers": "The only roles that may read it, whatever `access` gives to others; all that it gives it to without it.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lakewright.spec.databases import Capture, DatabaseDataset, DatabaseSource
 from lakewright.spec.dlt import DltDataset, DltSource
 from lakewright.spec.rest import Auth, Paginator, Parent, RateLimit, RestDataset, RestIncremental, RestSource
-from lakewright.spec.sources import FileDataset, FileSource, PythonDataset, PythonSource, ReadOptions
+from lakewright.spec.sources import AGED, FileDataset, FileSource, PythonDataset, PythonSource, ReadOptions
 
 __all__ = ["DESCRIPTION", "OWNER", "SOURCES", "TAGS"]
 
@@ -188,3 +188,9 @@ SOURCES: dict[type, dict[str, str]] = {
         "sheet": "Excel: name or number of the sheet.",
     },
 }
+
+for _one in AGED:
+    SOURCES[_one] |= {
+        "retention": "How long raw files stay after they were taken: `90d`, `1y`, `forever`; as the source, then the zone, says without it.",
+        "archive": "Whether `lakewright lifecycle` moves older files to the archive, or deletes them; as the source, then the zone, says without it.",
+    }

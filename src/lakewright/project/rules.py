@@ -52,7 +52,7 @@ from lakewright.spec.project import (
     Zone,
 )
 from lakewright.spec.rest import Auth, Paginator, Parent, RateLimit, RestDataset, RestIncremental, RestSource
-from lakewright.spec.sources import FileDataset, FileSource, PythonSource, ReadOptions
+from lakewright.spec.sources import AGED, FileDataset, FileSource, PythonSource, ReadOptions
 from lakewright.spec.star import DateDimension, Dimension, Fact, Lookup
 from lakewright.spec.steps import Aggregate, Cast, PythonStep
 from lakewright.spec.warehouse import Warehouse, WarehouseTable, WarehouseView
@@ -301,6 +301,7 @@ TEXT_RULES: dict[Field, TextRule] = {
     (Compact, "monthly_after"): _duration,
     (Compact, "yearly_after"): _duration,
     (Zone, "retention"): _retention,
+    **{(one, "retention"): _retention for one in AGED},
     (Fresh, "within"): _duration,
     (Incremental, "lookback"): _duration,
     (Write, "partition_by"): _partition,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from lakewright.errors import LakewrightError
+from lakewright.lake.raw_zone import archive_path, in_archive
 from lakewright.recovery.copies import Ask
-from lakewright.recovery.model import Span
+from lakewright.recovery.model import Kind, Span
 from lakewright.spec.project import Project
 from lakewright.spec.rest import RestSource
 
@@ -54,41 +57,77 @@ def files_of(ask: Ask) -> list[LakeFile]:
 
 @dataclass(frozen=True, slots=True)
 class RawFile:
-    """A file of the raw zone: its dataset, and size and SHA-256 where the manifest knows them ("" and None: it does not)."""
+    """A file of the raw zone: its dataset, and size and SHA-256 where the manifest knows them ("" and None: it does not).
+
+    One that grew old lies in the archive, and its path begins with that.
+    """
 
     path: str
     dataset: str = ""
     size: int | None = None
     sha256: str = ""
 
+    @property
+    def kind(self) -> Kind:
+        """Where it lies: the folder ``raw`` of the lake or its ``archive``."""
+        return "archive" if in_archive(self.path) else "raw"
+
+    @property
+    def inside(self) -> str:
+        """Its path in that folder."""
+        return archive_path(self.path) if in_archive(self.path) else self.path
+
 
 def raw_files_of(ask: Ask, project: Project) -> dict[str, RawFile]:
-    """Return the files of the raw zone that the manifest in a state database names, by path."""
+    """Return the files of the raw zone that the manifest in a state database names, by path; those that expired are none."""
     if not ask("SELECT 1 FROM sqlite_master WHERE name = 'raw_files'"):
         return {}
     found: dict[str, RawFile] = {}
-    for dataset, path, size, digest, parts in ask(
-        "SELECT dataset, raw_path, size, hash, parts FROM raw_files"
+    retired = _retired(ask)
+    for dataset, name, number, path, size, digest, parts in ask(
+        "SELECT dataset, path, version, raw_path, size, hash, parts FROM raw_files"
     ):
+        gone = retired.get((dataset, name, int(number)))
+        if gone is not None:
+            found |= {str(one["path"]): _moved(dataset, one) for one in gone if one["path"]}
+            continue
         inside = [str(one["path"]) for one in json.loads(parts)]
         # what a database sent in slices lies in a folder of its name
         if not any(one.startswith(f"{path}/") for one in inside):
             found[path] = RawFile(path, dataset, int(size), _checksum(project, dataset, digest))
         for one in inside:
             found.setdefault(one, RawFile(one, dataset))
-    _erased(ask, found)
+    _erased(ask, found, retired)
     return found
 
 
-def _erased(ask: Ask, found: dict[str, RawFile]) -> None:
+def _retired(ask: Ask) -> dict[tuple[str, str, int], list[dict[str, Any]]]:
+    """What became of files that are archived or expired: where each of their objects is now."""
+    if not ask("SELECT 1 FROM sqlite_master WHERE name = 'raw_retired'"):
+        return {}
+    rows = ask("SELECT dataset, path, version, objects FROM raw_retired WHERE kind <> 'restored'")
+    return {
+        (str(dataset), str(path), int(version)): json.loads(text) for dataset, path, version, text in rows
+    }
+
+
+def _moved(dataset: str, one: dict[str, Any]) -> RawFile:
+    return RawFile(str(one["path"]), dataset, int(one["size"]), str(one["sha256"]))
+
+
+def _erased(
+    ask: Ask, found: dict[str, RawFile], retired: Mapping[tuple[str, str, int], Sequence[dict[str, Any]]]
+) -> None:
     """Correct what is known of files that people were erased from: the manifest keeps what was taken."""
     if not ask("SELECT 1 FROM sqlite_master WHERE name = 'erased_files'"):
         return
     query = """
-        SELECT r.raw_path, e.objects FROM erased_files e
+        SELECT r.raw_path, e.objects, r.dataset, r.path, r.version FROM erased_files e
         JOIN raw_files r ON r.dataset = e.dataset AND r.path = e.path AND r.version = e.version ORDER BY e.at
     """
-    for raw_path, objects in ask(query):
+    for raw_path, objects, dataset, name, version in ask(query):
+        if (dataset, name, int(version)) in retired:
+            continue  # what is known of the archive follows what is rewritten in it
         rewritten = {str(one["path"]): str(one["after"]) for one in json.loads(objects)}
         for path, digest in rewritten.items():
             if path in found:

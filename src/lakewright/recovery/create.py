@@ -164,7 +164,8 @@ def _create(work: _Work, phrase: str | None) -> Made:
     with copies.reading(catalog) as ask:
         span, files = span_of(ask), files_of(ask)
     with copies.reading(state) as ask:
-        raw = raw_files_of(ask, source.project)
+        # what lies in the archive goes with the rest of it
+        raw = {path: one for path, one in raw_files_of(ask, source.project).items() if one.kind == "raw"}
     _project_files(work)
     _lake_files(work, files)
     _raw(work, raw)

@@ -45,7 +45,7 @@ def needed(source: Source) -> list[Wanted]:
         Wanted("tables", one.path, one.size, checksums.of("tables", one.path), one.dataset) for one in tables
     ]
     found += [
-        Wanted("raw", one.path, one.size, one.sha256 or checksums.of("raw", one.path), one.dataset)
+        Wanted(one.kind, one.inside, one.size, one.sha256 or checksums.of(one.kind, one.inside), one.dataset)
         for one in raw.values()
     ]
     return found

@@ -31,6 +31,7 @@ MODULES = (
     "lakewright.sources.database.positions",
     "lakewright.sources.manifest",
     "lakewright.sources.positions",
+    "lakewright.sources.retired",
     "lakewright.state.db",
 )
 

@@ -126,12 +126,14 @@ def raw_files(source: Source, chosen: Chosen, found: Findings) -> None:
         if not chosen(one.dataset):
             continue
         found.saw("raw files")
-        wanted = Wanted("raw", one.path, one.size, one.sha256 or checksums.of("raw", one.path), one.dataset)
+        known = one.sha256 or checksums.of(one.kind, one.inside)
+        wanted = Wanted(one.kind, one.inside, one.size, known, one.dataset)
         state, digest = look(stores, wanted, deep=found.level == "deep")
         if state != "right":
-            there = stores.sizes("raw").get(one.path)
-            found.bad("raw files", one.dataset, one.path, _how(state, there, wanted), FILES)
-        elif digest:
+            there = stores.sizes(one.kind).get(one.inside)
+            where = one.inside if one.kind == "raw" else f"archive/{one.inside}"
+            found.bad("raw files", one.dataset, where, _how(state, there, wanted), FILES)
+        elif digest and one.kind == "raw":
             read.append(Entry("raw", one.path, stores.sizes("raw")[one.path], digest))
     checksums.save(source.state, read)
     rejects = {path for path in stores.sizes("raw") if path.startswith(REJECTS)}

@@ -123,7 +123,7 @@ def _build(
     file, defaults = dataset.file, services.project.file.defaults
     at = now()
     mode = write_mode(dataset)
-    anew = plan.work.mode == "full" or given.whole
+    anew = (plan.work.mode == "full" and not given.beside) or given.whole
     seen = services.seen(dataset.id)
     batch = (seen.batch if seen else 0) + 1
     window = _window(dataset, plan.work.backfill)
@@ -160,6 +160,7 @@ def _build(
     if given.forgotten:
         came = f"{given.forgotten:,} rows of people who were forgotten came again and were left out"
         notes = (*notes, came)
+    notes = (*notes, *given.notes)
     if not verdict.passed:
         raise refuse(dataset.id, verdict)
     inputs = {

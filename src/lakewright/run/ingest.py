@@ -138,7 +138,9 @@ def quarantine_rejects(services: Services, cursor: duckdb.DuckDBPyConnection, id
     lake = services.lake
     target = quarantine_id(id)
     last = last_batch(services.state, id)
-    files = [one for one in files_of(services.state, id, upto=last) if one.rejected]
+    known = files_of(services.state, id, upto=last)
+    # what an expired file had is kept nowhere else any more
+    files = [one for one in known if one.rejected and one.gone != "expired"]
     there = lake.columns(cursor, target)
     present: set[tuple[int, str]] = set()
     if there is not None:

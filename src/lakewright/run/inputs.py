@@ -13,6 +13,7 @@ from lakewright.plan.python import ENTRY, python_inputs
 from lakewright.plan.tasks import Position, Work, write_mode
 from lakewright.run.forgotten import without_forgotten
 from lakewright.run.functions import call, load_function
+from lakewright.run.gaps import mind_gaps
 from lakewright.sources.drift import schema_of
 from lakewright.sources.manifest import RawFile, files_of, last_batch, replaced_since
 from lakewright.sources.read import reading
@@ -47,6 +48,8 @@ class Input:
     their rows, the rows are ``whole``: all there are, to make the table anew from. ``batch`` tells
     of a staged row the batch of the upstream that brought it, where there are several. ``forgotten`` are rows left out
     because they are about people who were forgotten. ``positions`` say how far each upstream is read with this.
+    ``beside``: rows of files that are expired stay in the table, and only those of ``replaced`` files make room.
+    ``notes`` are worth telling.
     """
 
     query: exp.Query
@@ -58,6 +61,8 @@ class Input:
     batch: exp.Expr | None = None
     forgotten: int = 0
     positions: dict[str, Position] = field(default_factory=dict)
+    beside: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def describe(cursor: duckdb.DuckDBPyConnection, query: exp.Query) -> dict[str, str]:
@@ -171,6 +176,8 @@ def dataset_input(
         given = _sql(services, cursor, dataset, since, now)
     else:
         given = _python(services, cursor, dataset, now)
+    if work.mode != "incremental" or given.whole:
+        mind_gaps(services, dataset, reads, now, work, given)
     given.positions = dict(work.since) if work.mode == "backfill" else {**now, **given.positions}
     return given
 

@@ -12,6 +12,7 @@ from lakewright.plan.tasks import Batch, DatasetState, UpstreamState
 from lakewright.run.build import dataset_state, upstream_state
 from lakewright.run.loads import loaded_states, warehouse_fingerprint
 from lakewright.sources.manifest import raw_files
+from lakewright.sources.retired import retired_files
 from lakewright.spec.mask import Hash
 
 if TYPE_CHECKING:
@@ -24,19 +25,33 @@ __all__ = ["built_states", "fingerprints", "raw_states", "upstream_states"]
 
 def raw_states(state: State) -> dict[str, UpstreamState]:
     """Return what the manifest holds of each raw dataset, from one query."""
-    table = raw_files
-    query = sa.select(
-        table.c.dataset,
-        table.c.batch,
-        sa.func.sum(table.c.rows),
-        sa.func.count(),
-        sa.func.sum(table.c.size),
-    ).group_by(table.c.dataset, table.c.batch)
-    with state.begin(table) as connection:
+    table, gone = raw_files, retired_files
+    same = [table.c[name] == gone.c[name] for name in ("dataset", "path", "version")]
+    expired = gone.c.kind == "expired"
+
+    def there(value: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+        return sa.func.sum(sa.case((expired, 0), else_=value))
+
+    current = sa.and_(expired, table.c.superseded_in.is_(None))
+    query = (
+        sa.select(
+            table.c.dataset,
+            table.c.batch,
+            there(table.c.rows),
+            there(sa.literal(1)),
+            there(table.c.size),
+            sa.func.sum(sa.case((current, 1), else_=0)),
+        )
+        .select_from(table.outerjoin(gone, sa.and_(*same)))
+        .group_by(table.c.dataset, table.c.batch)
+    )
+    with state.begin(table, gone) as connection:
         rows = connection.execute(query.order_by(table.c.dataset, table.c.batch)).all()
     batches: dict[str, list[Batch]] = {}
-    for dataset, number, count, files, size in rows:
+    lost: dict[str, int] = {}
+    for dataset, number, count, files, size, missing in rows:
         batches.setdefault(dataset, []).append(Batch(int(number), int(count), int(files), int(size)))
+        lost[dataset] = lost.get(dataset, 0) + int(missing)
     return {
         id: UpstreamState(
             position=found[-1].number,
@@ -44,6 +59,7 @@ def raw_states(state: State) -> dict[str, UpstreamState]:
             files=sum(one.files or 0 for one in found),
             bytes=sum(one.bytes or 0 for one in found),
             batches=tuple(found),
+            expired=lost[id],
         )
         for id, found in batches.items()
     }

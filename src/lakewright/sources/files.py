@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import duckdb
 import msgspec
 
 from lakewright.errors import RunError
 from lakewright.lake.raw import RawStore
+from lakewright.lake.raw_zone import PACKED, home_path
 from lakewright.sources.discover import Found, discover
 from lakewright.sources.drift import Drift, drift, refuse, schema_of
 from lakewright.sources.inspect import Inspected, inspect
@@ -34,6 +35,7 @@ __all__ = [
     "discover",
     "keep_rejects",
     "manifest_entry",
+    "original",
     "pending",
     "rejects_of",
     "rejects_path",
@@ -121,7 +123,8 @@ def pending(
         for one in found
         if (old := known.get(one.path)) is None
         or (old.size, old.modified) != (one.size, one.modified)
-        or settings not in (None, old.settings)
+        # one that is expired is not wanted any more, however it would be read
+        or (settings not in (None, old.settings) and old.gone != "expired")
     ]
 
 
@@ -255,17 +258,22 @@ def _kept(
             file.size,
             file.modified,
             store.uri(file.raw_path),
-            lambda: store.open(file.raw_path),
+            lambda: original(store, file),
             lambda: (file.size, file.modified),
         )
 
-    return [found(known[path]) for path in missing if known[path].settings != settings]
+    return [
+        found(known[path])
+        for path in missing
+        if known[path].settings != settings and known[path].gone != "expired"
+    ]
 
 
 def _same(staged: Staged, work: _Work) -> bool:
     old = work.known.get(staged.found.path)
-    seen = (staged.size, staged.hash, work.settings)
-    return old is not None and (old.size, old.hash, old.settings) == seen
+    if old is None or (old.size, old.hash) != (staged.size, staged.hash):
+        return False
+    return old.settings == work.settings or old.gone == "expired"
 
 
 def _describe(work: _Work, one: Inspected) -> tuple[RawFile, list[tuple[str, str, Reject]]]:
@@ -404,6 +412,16 @@ def rejects_path(source: str, name: str, batch: int) -> str:
     return f"_rejects/{source}/{name}/batch-{batch:08}.parquet"
 
 
+def original(store: RawStore, file: RawFile) -> BinaryIO:
+    """Return the bytes of *file* as the source gave them, from the archive too."""
+    if not file.raw_path.endswith(PACKED):
+        return store.open(file.raw_path)
+    import pyarrow as pa
+
+    packed = cast("Any", store.open(file.raw_path))
+    return cast("BinaryIO", pa.CompressedInputStream(packed, "zstd"))
+
+
 def source_of(file: RawFile) -> str:
     """Return the name of the source that *file* came from."""
-    return file.raw_path.partition("/")[0]
+    return home_path(file.raw_path).partition("/")[0]

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 import sqlalchemy as sa
 
+from lakewright.sources.retired import as_it_is, retired_files
 from lakewright.spec.sources import FileDataset
 from lakewright.state import State, UtcTime, metadata
 
@@ -62,7 +63,8 @@ class RawFile(msgspec.Struct, frozen=True, kw_only=True):
     ``path`` is relative to the source's path and names the file in ``_source_file``. ``version``
     counts from 1; ``superseded_in`` is the batch that brought a newer version. A file that cannot
     be read has ``unreadable`` set to the reason, no parts, and counts as one rejected entry.
-    ``settings`` tells the format and options that were declared when it was taken.
+    ``settings`` tells the format and options that were declared when it was taken. Of a file that is
+    ``gone`` into the archive ``raw_path`` and ``parts`` say where it lies there; one that is expired has no rows.
     """
 
     dataset: str
@@ -83,6 +85,7 @@ class RawFile(msgspec.Struct, frozen=True, kw_only=True):
     settings: str = ""
     unreadable: str = ""
     superseded_in: int | None = None
+    gone: Literal["", "archived", "expired"] = ""
 
 
 raw_files = sa.Table(
@@ -122,16 +125,21 @@ def files_of(
     is what a full refresh reads, and what an incremental reader reads together with
     :func:`replaced_since`.
     """
-    table = raw_files
-    query = sa.select(table).where(table.c.dataset == dataset)
+    table, gone = raw_files, retired_files
+    same = [table.c[name] == gone.c[name] for name in ("dataset", "path", "version")]
+    query = (
+        sa.select(table, gone.c.kind.label("_kind"), gone.c.objects.label("_objects"))
+        .select_from(table.outerjoin(gone, sa.and_(*same)))
+        .where(table.c.dataset == dataset)
+    )
     if after is not None:
         query = query.where(table.c.batch > after)
     if upto is not None:
         query = query.where(table.c.batch <= upto)
     if current:
-        gone = table.c.superseded_in
-        query = query.where(gone.is_(None) if upto is None else sa.or_(gone.is_(None), gone > upto))
-    with state.begin(table) as connection:
+        newer = table.c.superseded_in
+        query = query.where(newer.is_(None) if upto is None else sa.or_(newer.is_(None), newer > upto))
+    with state.begin(table, gone) as connection:
         rows = connection.execute(query.order_by(table.c.batch, table.c.path)).mappings().all()
     return [_file(dict(row)) for row in rows]
 
@@ -206,10 +214,16 @@ def recount(connection: sa.Connection, file: RawFile) -> None:
     Size, hash and time stay those of the source's file, which is so known and not taken again.
     """
     table = raw_files
+    same = (table.c.dataset == file.dataset, table.c.path == file.path, table.c.version == file.version)
+    taken = _decoder.decode(connection.execute(sa.select(table.c.parts).where(*same)).scalar_one())
+    # only the counts: where a part was taken to stays, wherever it lies by now
+    parts = [
+        msgspec.structs.replace(part, rows=now.rows) for part, now in zip(taken, file.parts, strict=True)
+    ]
     connection.execute(
         table.update()
-        .where(table.c.dataset == file.dataset, table.c.path == file.path, table.c.version == file.version)
-        .values(rows=file.rows, rejected=file.rejected, parts=msgspec.json.encode(file.parts).decode())
+        .where(*same)
+        .values(rows=file.rows, rejected=file.rejected, parts=msgspec.json.encode(parts).decode())
     )
 
 
@@ -225,11 +239,12 @@ def _last(connection: sa.Connection, dataset: str) -> int:
 
 
 def _row(file: RawFile) -> dict[str, Any]:
-    row = {name: getattr(file, name) for name in file.__struct_fields__}
+    row = {name: getattr(file, name) for name in file.__struct_fields__ if name != "gone"}
     row["parts"] = msgspec.json.encode(file.parts).decode()
     return row
 
 
 def _file(values: dict[str, Any]) -> RawFile:
+    kind, objects = values.pop("_kind"), values.pop("_objects")
     values["parts"] = _decoder.decode(values["parts"])
-    return RawFile(**values)
+    return as_it_is(RawFile(**values), kind, objects)

@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from lakewright.engine.extensions import load
 from lakewright.lake.raw import RawStore
+from lakewright.lake.raw_zone import ARCHIVED, PACKED, home_path, in_archive
 from lakewright.sources.drift import schema_of
 from lakewright.sources.json_files import value_of
 from lakewright.sources.manifest import Field, Part, RawFile
@@ -61,7 +62,8 @@ def reading(
                 copied = _copied(file, part)
                 # read_avro cannot unite UNION types of several files
                 alone = part.path if any("UNION(" in one.type for one in part.columns) else ""
-                key = (part.format, options, part.columns, copied, _home(file), alone)
+                moved = (in_archive(part.path), part.path.endswith(PACKED))
+                key = (part.format, options, part.columns, copied, _home(file), alone, moved)
                 groups.setdefault(key, []).append((file, part))
     if any(key[0] == "avro" for key in groups):
         load(cursor, "avro")
@@ -125,24 +127,26 @@ def _source_file(group: Sequence[tuple[RawFile, Part]], store: RawStore) -> exp.
     copied = _copied(file, part)
     if len(group) == 1:
         return literal(f"{file.path}/{part.member}" if part.member else file.path)
-    prefix = store.uri("_readable/" if copied else "") + _home(file)
+    inside = (ARCHIVED if in_archive(part.path) else "") + ("_readable/" if copied else "") + _home(file)
+    prefix = store.uri(inside)
     pattern = "^" + _quote(prefix) + r"year=\d+/month=\d+/day=\d+/(?:_v\d+/)?"
     value: exp.Expr = exp.Anonymous(
         this="regexp_replace", expressions=[column("filename"), literal(pattern), literal("")]
     )
-    if copied:
-        value = exp.Anonymous(this="regexp_replace", expressions=[value, literal(r"~\.[a-z]+$"), literal("")])
+    for ending in ([r"~\.zst$"] if part.path.endswith(PACKED) else []) + ([r"~\.[a-z]+$"] if copied else []):
+        value = exp.Anonymous(this="regexp_replace", expressions=[value, literal(ending), literal("")])
     return value
 
 
 def _copied(file: RawFile, part: Part) -> bool:
     """Whether a part is a readable copy, rather than the file itself or a slice of it."""
-    return part.path != file.raw_path and not part.path.startswith(f"{file.raw_path}/")
+    here, whole = home_path(part.path), home_path(file.raw_path)
+    return here != whole and not here.startswith(f"{whole}/")
 
 
 def _home(file: RawFile) -> str:
     """``<source>/<dataset>/``, under which raw keeps the files of a dataset."""
-    source, _, rest = file.raw_path.partition("/")
+    source, _, rest = home_path(file.raw_path).partition("/")
     return f"{source}/{rest.partition('/')[0]}/"
 
 

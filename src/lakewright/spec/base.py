@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["ZONES", "Drift", "Severity", "Spec"]
+__all__ = ["ZONES", "Aged", "Drift", "Severity", "Spec"]
 
 #: What happens to a row or dataset that breaks a rule.
 Severity = Literal["warn", "quarantine", "fail"]
@@ -20,3 +20,14 @@ ZONES: tuple[str, ...] = ("raw", "processed", "curated", "archive")
 
 class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """An immutable value parsed from a project file; unknown keys are refused."""
+
+
+class Aged(Spec, frozen=True, kw_only=True):
+    """How long raw files stay, for a source or one of its datasets; what is left out is as the source, then the zone, says.
+
+    ``retention`` is a length of time since a file was taken. Older files go to the archive, or are deleted
+    where ``archive`` is false.
+    """
+
+    retention: str | None = None
+    archive: bool | None = None

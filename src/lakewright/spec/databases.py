@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lakewright.spec.base import Drift, Spec
+from lakewright.spec.base import Aged, Drift, Spec
 
 __all__ = ["Capture", "DatabaseDataset", "DatabaseSource"]
 
 
-class DatabaseDataset(Spec, frozen=True, kw_only=True):
+class DatabaseDataset(Aged, frozen=True, kw_only=True):
     """One raw dataset made of a table (``schema.table``) or of a query; its name is its key under ``datasets``.
 
     ``load: full`` reads everything each time, and what is read replaces what raw held before.
@@ -46,7 +46,7 @@ class Capture(Spec, frozen=True, kw_only=True):
     on_lost: Literal["fail", "snapshot"] = "fail"
 
 
-class DatabaseSource(Spec, frozen=True, tag_field="kind", tag="database", kw_only=True):
+class DatabaseSource(Aged, frozen=True, tag_field="kind", tag="database", kw_only=True):
     """Tables and queries of PostgreSQL, MySQL, MariaDB or SQLite: ``kind: database``.
 
     ``connection`` is ``postgresql://user@host:5432/name``, ``mysql://user@host:3306/name`` or

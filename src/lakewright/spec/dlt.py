@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lakewright.spec.base import Drift, Spec
+from lakewright.spec.base import Aged, Drift
 
 __all__ = ["DltDataset", "DltSource"]
 
 
-class DltDataset(Spec, frozen=True, kw_only=True):
+class DltDataset(Aged, frozen=True, kw_only=True):
     """One raw dataset made of a resource of the source; its name is its key under ``datasets``.
 
     ``load: full`` reads everything each time, and what is read replaces what raw held before. With
@@ -25,7 +25,7 @@ class DltDataset(Spec, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
-class DltSource(Spec, frozen=True, tag_field="kind", tag="dlt", kw_only=True):
+class DltSource(Aged, frozen=True, tag_field="kind", tag="dlt", kw_only=True):
     """A source written for dlt: ``kind: dlt``.
 
     ``source`` names the function, ``module.function``; the module is installed, or a file of the project. ``args``

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lakewright.spec.base import Drift, Spec
+from lakewright.spec.base import Aged, Drift, Spec
 
 __all__ = [
     "Auth",
@@ -105,7 +105,7 @@ class RateLimit(Spec, frozen=True, kw_only=True):
     per: str = "1s"
 
 
-class RestDataset(Spec, frozen=True, kw_only=True):
+class RestDataset(Aged, frozen=True, kw_only=True):
     """One raw dataset made of the answers to a request; its name is its key under ``datasets``.
 
     ``path`` is appended to ``base_url``. ``records`` is the path of the list of records in a body; without
@@ -133,7 +133,7 @@ class RestDataset(Spec, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
-class RestSource(Spec, frozen=True, tag_field="kind", tag="rest", kw_only=True):
+class RestSource(Aged, frozen=True, tag_field="kind", tag="rest", kw_only=True):
     """Requests to an HTTP API that answers with JSON: ``kind: rest``.
 
     What is said here holds for all datasets; ``paginator``, ``headers`` and ``on_status`` can be said

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lakewright.spec.base import Drift, Spec
+from lakewright.spec.base import Aged, Drift, Spec
 from lakewright.spec.databases import DatabaseDataset, DatabaseSource
 from lakewright.spec.dlt import DltDataset, DltSource
 from lakewright.spec.rest import RestDataset, RestSource
 
 __all__ = [
+    "AGED",
     "SOURCES",
     "FileDataset",
     "FileFormat",
@@ -48,7 +49,7 @@ class ReadOptions(Spec, frozen=True, kw_only=True):
     sheet: str | int | None = None
 
 
-class FileDataset(Spec, frozen=True, kw_only=True):
+class FileDataset(Aged, frozen=True, kw_only=True):
     """One raw dataset made of files; its name is its key under ``datasets``.
 
     ``files`` is a path or pattern (``*``, ``**``, ``?``), or several, relative to the source's
@@ -67,7 +68,7 @@ class FileDataset(Spec, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
-class FileSource(Spec, frozen=True, tag_field="kind", tag="files", kw_only=True):
+class FileSource(Aged, frozen=True, tag_field="kind", tag="files", kw_only=True):
     """Files under a local folder or an ``s3://`` prefix: ``kind: files``."""
 
     path: str
@@ -77,7 +78,7 @@ class FileSource(Spec, frozen=True, tag_field="kind", tag="files", kw_only=True)
     tags: tuple[str, ...] = ()
 
 
-class PythonDataset(Spec, frozen=True, kw_only=True):
+class PythonDataset(Aged, frozen=True, kw_only=True):
     """One raw dataset made of rows that a program hands over; its name is its key under ``datasets``.
 
     ``columns`` are the columns that the dataset must have; without it the first rows decide.
@@ -90,7 +91,7 @@ class PythonDataset(Spec, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
-class PythonSource(Spec, frozen=True, tag_field="kind", tag="python", kw_only=True):
+class PythonSource(Aged, frozen=True, tag_field="kind", tag="python", kw_only=True):
     """Rows and events that a program hands over with ``lakewright.open(...).ingest(...)``: ``kind: python``."""
 
     datasets: dict[str, PythonDataset]
@@ -111,3 +112,9 @@ SOURCES: dict[str, type[Source]] = {
     "dlt": DltSource,
     "python": PythonSource,
 }
+
+#: Everything that says how long raw files stay.
+AGED: tuple[type[Aged], ...] = (
+    *(FileSource, FileDataset, DatabaseSource, DatabaseDataset, RestSource, RestDataset),
+    *(DltSource, DltDataset, PythonSource, PythonDataset),
+)
