@@ -119,7 +119,7 @@ def archives(platform: Platform, id: str | None = None) -> list[Archive]:
             if kind == "archived"
             else ""
         )
-        rows = sum(one.rows for one in mine)
+        rows = sum(_rows(files, one) for one in mine)
         made.append(Archive(call, dataset, kind, path, rows, min(days), max(days), mine[0].at))
     return sorted(made, key=lambda one: (one.at, one.id))
 
@@ -137,7 +137,13 @@ def restore(platform: Platform, id: str, wanted: Sequence[str]) -> tuple[int, in
         retire.restore_files(state, store, mine[number : number + _FILES], erased.moved)
     calls = {one.archive for one in mine}
     retire.tell(state, store, id, calls)
-    return len(calls), sum(one.rows for one in mine)
+    files = _taken(platform, id)
+    return len(calls), sum(_rows(files, one) for one in mine)
+
+
+def _rows(files: Mapping[tuple[str, int], RawFile], one: Retired) -> int:
+    """The rows that a file has, less those of people who were erased since it was archived; or had, when it is gone."""
+    return one.rows if one.kind == "expired" else files[one.path, one.version].rows
 
 
 def _stays(file: RawFile, held: Sequence[Hold], readers: Readers, *, moves: bool) -> str:
