@@ -71,9 +71,22 @@ def folder(tmp_path: Path) -> Folder:
     return folder
 
 
-def test_people_are_cut_out_of_archived_files(folder: Folder, tmp_path: Path) -> None:
+def test_archived_files_are_backed_up_and_people_cut_out_of_them(folder: Folder, tmp_path: Path) -> None:
     target = tmp_path / "export"
     back_up(folder)
+    files = [one for one in (folder / "lake/archive/raw").rglob("visits*") if one.is_file()]
+    before = {one: one.read_bytes() for one in files}
+    files[0].unlink()
+    files[1].write_bytes(b"x")
+    with Platform.open(folder.root) as platform:
+        assert len(verify(platform).problems) == 2
+        assert [one.healed for one in recover_files(platform)] == [True, True]
+        assert {one: one.read_bytes() for one in files} == before
+        assert verify(platform, level="deep").problems == []
+    recover(folder.root, into=tmp_path / "other", place=str(tmp_path / "backups"))
+    with Platform.open(tmp_path / "other") as platform:
+        assert verify(platform, level="deep").problems == []
+        assert len(Lakewright(platform).sql(VISITS).fetchall()) == 13
     for number, files in (("1", "visits-1.csv"), ("5", "visits-3.csv")):
         assert holding(folder, f"Ann {number}"), files
         command = start(
@@ -108,25 +121,6 @@ def test_people_are_cut_out_of_archived_files(folder: Folder, tmp_path: Path) ->
         lw.lifecycle()
         assert lw.sql(VISITS).fetchall() == left
         assert verify(platform, level="deep").problems == []
-
-
-def test_backups_have_them_and_recovery_follows_the_manifest(folder: Folder, tmp_path: Path) -> None:
-    back_up(folder)
-    files = [one for one in (folder / "lake/archive/raw").rglob("visits*") if one.is_file()]
-    before = {one: one.read_bytes() for one in files}
-    files[0].unlink()
-    files[1].write_bytes(b"x")
-    with Platform.open(folder.root) as platform:
-        assert len(verify(platform).problems) == 2
-        done = recover_files(platform)
-        assert [one.healed for one in done] == [True, True]
-        assert {one: one.read_bytes() for one in files} == before
-        assert verify(platform, level="deep").problems == []
-        visits = Lakewright(platform).sql(VISITS).fetchall()
-    recover(folder.root, into=tmp_path / "other", place=str(tmp_path / "backups"))
-    with Platform.open(tmp_path / "other") as platform:
-        assert verify(platform, level="deep").problems == []
-        assert Lakewright(platform).sql(VISITS).fetchall() == visits
 
 
 def test_deleted_files_are_neither_missed_nor_brought_back(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from lakewright.app.platform import Platform
 from lakewright.errors import LakewrightError
 from lakewright.lake import archive
 from lakewright.plan.select import select as choose
-from lakewright.recovery import verify_files, verify_tables
+from lakewright.recovery import verify_files, verify_tables, verify_warehouses
 from lakewright.recovery.create import Source
 from lakewright.recovery.findings import WHOLE, Findings, Level
 from lakewright.sql.names import quarantine_id
@@ -28,7 +28,7 @@ def verify(
     """Compare what the catalog, the manifests and the project say with what is there. Nothing is changed.
 
     ``quick`` looks at names and sizes; ``normal`` also at what Parquet files say of themselves, keys, references
-    and facts; ``deep`` reads every byte, and compares it with the checksum that a backup or an earlier
+    and facts, and counts the rows that warehouses serve; ``deep`` reads every byte, adds up what warehouses serve, and compares it with the checksum that a backup or an earlier
     look noted (those that were not known are noted now). *select* limits it to some datasets; without *tables*
     only files are looked at.
     """
@@ -75,6 +75,7 @@ def verify(
         verify_tables.checkpoints(services, cursor, chosen, readable, found)
         if level != "quick":
             verify_tables.rules(services, cursor, chosen, readable, found)
+            verify_warehouses.warehouses(services, cursor, chosen, readable, found)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,7 +16,7 @@ from sqlglot import exp
 
 from lakewright.engine.errors import explain
 from lakewright.errors import RunError, nearest
-from lakewright.plan.tasks import DatasetState, Position, TaskPlan
+from lakewright.plan.tasks import DatasetState, Position, TaskPlan, Work
 from lakewright.run.build import upstream_state
 from lakewright.spec.project import Project
 from lakewright.spec.warehouse import Warehouse, WarehouseTable
@@ -37,8 +38,11 @@ T = TypeVar("T")
 __all__ = [
     "Loaded",
     "load_warehouse",
+    "loaded_at",
     "loaded_states",
+    "open_warehouse",
     "rewrite_warehouse",
+    "sent_table",
     "warehouse_fingerprint",
     "warehouse_loads",
 ]
@@ -88,11 +92,17 @@ def loaded_states(state: State) -> dict[str, DatasetState]:
     }
 
 
+def loaded_at(state: State) -> dict[str, datetime]:
+    """Return when each warehouse was loaded last."""
+    with state.read(warehouse_loads) as connection:
+        return {row.warehouse: row.at for row in connection.execute(sa.select(warehouse_loads))}
+
+
 def load_warehouse(services: Services, plan: TaskPlan, context: TaskContext) -> Loaded:
     """Load the warehouse of *plan*. Readers of it see all of the load or nothing. Raises RunError LW851 to LW855."""
     warehouse = services.project.warehouses[plan.id]
     name = plan.id.partition(".")[2]
-    target = _open(services, plan.id)
+    target = open_warehouse(services, plan.id)
     cursor = services.session.cursor()
     try:
         with context.on_cancel(target.cancel), context.on_cancel(cursor.interrupt):
@@ -117,18 +127,32 @@ def load_warehouse(services: Services, plan: TaskPlan, context: TaskContext) -> 
 
 def rewrite_warehouse(services: Services, id: str) -> None:
     """Write the files of a warehouse anew, where rows that are not served any more could be found in them."""
-    target = _open(services, id)
+    target = open_warehouse(services, id)
     try:
         target.rewrite()
     finally:
         target.close()
 
 
-def _open(services: Services, id: str) -> Target:
+def open_warehouse(services: Services, id: str) -> Target:
+    """Connect to the warehouse *id*. Raises RunError LW851 when it cannot be reached."""
     warehouse, name = services.project.warehouses[id], id.partition(".")[2]
     connection = services.resolve(warehouse.connection)
     schema = warehouse.schema or ("main" if connection.startswith("duckdb:") else name)
     return open_target(connection, schema, root=services.root)
+
+
+def sent_table(
+    services: Services, cursor: duckdb.DuckDBPyConnection, id: str, name: str, *, version: int | None = None
+) -> Table:
+    """Return a table of the warehouse *id* as a load would send all of it, from the lake as it is or was at *version*."""
+    warehouse = services.project.warehouses[id]
+    plan = TaskPlan(id, "publish", "build", "", Work("full"))
+    maker = _Maker(services, warehouse, plan, f"warehouses/{id.partition('.')[2]}.yaml")
+    one = maker.tables[name]
+    assert one.dataset is not None
+    relation = services.lake.at(one.dataset, version) if version is not None else table(one.dataset)
+    return maker.sent(cursor, name, one, Served(), relation)
 
 
 def _note(state: State, plan: TaskPlan, batches: Mapping[str, int], run_id: str) -> None:
@@ -156,7 +180,7 @@ class _Maker:
     def load(self, cursor: duckdb.DuckDBPyConnection, served: Served, run_id: str) -> Load:
         """Return the load; what is served tells how far tables that are added to have come."""
         sent = {
-            name: self._sent(cursor, name, one, served)
+            name: self.sent(cursor, name, one, served, table(one.dataset))
             for name, one in self.tables.items()
             if one.dataset is not None
         }
@@ -196,9 +220,15 @@ class _Maker:
             fingerprint=self.plan.fingerprint,
         )
 
-    def _sent(
-        self, cursor: duckdb.DuckDBPyConnection, name: str, one: WarehouseTable, served: Served
+    def sent(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        name: str,
+        one: WarehouseTable,
+        served: Served,
+        relation: exp.Table,
     ) -> Table:
+        """Return the rows of *relation*, a dataset as it is or was, that are sent to the table *name*."""
         assert one.dataset is not None
         dataset = self.services.project.datasets[one.dataset]
         columns = self.services.lake.columns(cursor, dataset.id)
@@ -215,7 +245,7 @@ class _Maker:
             key = dataset.natural_keys
         since = self._since(name, one, served)
         values, types = loadable(chosen, "_rows")
-        query = exp.select(*values).from_(exp.alias_(table(dataset.id), "_rows", table=True))
+        query = exp.select(*values).from_(exp.alias_(relation, "_rows", table=True))
         batch = column("_batch_id", "_rows")
         if since is not None:
             query = query.where(batch > literal(since))

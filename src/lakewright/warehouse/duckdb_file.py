@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -112,6 +113,17 @@ class DuckDBFile:
             cursor.execute(f"USE {'.'.join(identifier(str(one)).sql('duckdb') for one in here)}")
             cursor.execute(f"DETACH {name}")
         return counts
+
+    def figures(self, name: str, wanted: Sequence[exp.Expr]) -> tuple[object, ...] | None:
+        """See :meth:`lakewright.warehouse.model.Target.figures`."""
+        query = exp.select(*wanted).from_(exp.Table(this=identifier(name), db=identifier(self.schema)))
+        try:
+            with duckdb.connect(self.path, read_only=True) as connection:
+                return connection.execute(query.sql("duckdb")).fetchone()
+        except duckdb.CatalogException:
+            return None
+        except duckdb.Error as error:
+            raise RunError("LW851", f"{self.path} cannot be read: {error}") from None
 
     def rewrite(self) -> None:
         """See :meth:`lakewright.warehouse.model.Target.rewrite`: a file's free blocks keep what was in them."""

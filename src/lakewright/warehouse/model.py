@@ -113,6 +113,9 @@ class Target(Protocol):
         Readers see all of it or nothing, and what was served before until then. Raises WarehouseError.
         """
 
+    def figures(self, name: str, wanted: Sequence[exp.Expr]) -> tuple[object, ...] | None:
+        """Return the values of aggregates over the table or view *name*; None when there is none."""
+
     def rewrite(self) -> None:
         """Write what is served anew, where rows that were deleted could still be found in its files."""
 

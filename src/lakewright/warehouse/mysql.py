@@ -361,6 +361,13 @@ class MySQL:
             cursor.execute(statement, params)
             return list(cursor.fetchall())
 
+    def figures(self, name: str, wanted: Sequence[exp.Expr]) -> tuple[object, ...] | None:
+        """See :meth:`lakewright.warehouse.model.Target.figures`."""
+        with self._explained():
+            if name not in self._objects():
+                return None
+            return self._do(exp.select(*wanted).from_(exp.Table(this=identifier(name))).sql("mysql"))[0]
+
     def rewrite(self) -> None:
         """See :meth:`lakewright.warehouse.model.Target.rewrite`: a table that is loaded whole has files of its own."""
 

@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sqlglot import exp
+
 from lakewright.errors import RunError, nearest
 from lakewright.sql.names import identifier, literal
 from lakewright.warehouse.model import LOADS, Load, Role, Served, Table, View
@@ -358,6 +360,14 @@ class Postgres:
         # the statement is text that quotes every name; without parameters a % in it is no placeholder
         result = self.connection.execute(statement.encode(), params)
         return result.fetchall() if result.description else []
+
+    def figures(self, name: str, wanted: Sequence[exp.Expr]) -> tuple[object, ...] | None:
+        """See :meth:`lakewright.warehouse.model.Target.figures`."""
+        with _explained(self._place()):
+            if not self._exists(name):
+                return None
+            query = exp.select(*wanted).from_(exp.Table(this=identifier(name), db=identifier(self.schema)))
+            return self._do(query.sql("postgres"))[0]
 
     def rewrite(self) -> None:
         """See :meth:`lakewright.warehouse.model.Target.rewrite`: a table that is loaded whole has files of its own."""
