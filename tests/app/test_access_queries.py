@@ -265,6 +265,7 @@ def test_every_other_door_is_shut(alice: Lakewright, built: Path) -> None:
         "contract": ("processed.orders",), "lineage": ("processed.orders",), "runs": (), "logs": (), "pii": (),
         "keys": (), "rotate_key": (), "snapshots": (), "cache": (), "compact": (), "lifecycle": (),
         "archives": (), "who": ("processed.orders",), "audit_log": (), "ingest": ("raw.orders", {"order_id": 1}), "restore_archive": ("processed.orders",),
+        "run_detail": (), "verify": (), "verify_audit": (),
     }  # fmt: skip
     verbs = {one for one in dir(Lakewright) if not one.startswith("_") and callable(getattr(Lakewright, one))}
     assert verbs - doors.keys() == {
@@ -285,6 +286,26 @@ def test_every_other_door_is_shut(alice: Lakewright, built: Path) -> None:
         lambda: alice.reveal(["x"], reason="y"),
         lambda: alice.restore(to=1),
         lambda: alice.project,
+        lambda: alice.backups.create("../away"),
+        lambda: alice.backups.list("../away"),
+        lambda: alice.backups.show(place="../away"),
+        lambda: alice.backups.verify(place="../away"),
+        lambda: alice.backups.prune(1, place="../away"),
+        lambda: alice.backups.recover("processed.orders", place="../away"),
+        lambda: alice.backups.recover_files(place="../away"),
+        lambda: alice.people.forget("customer=1"),
+        lambda: alice.people.resume(),
+        lambda: alice.people.forget_returned(),
+        lambda: alice.people.readmit("customer=1"),
+        lambda: alice.people.erasures(),
+        lambda: alice.people.verify("record.json"),
+        lambda: alice.people.export("customer=1", to="all.zip", reason="x"),
+        lambda: alice.holds.add("processed.orders", "x"),
+        lambda: alice.holds.list(),
+        lambda: alice.holds.release(1),
+        lambda: alice.sources.list(),
+        lambda: alice.sources.resnapshot("files"),
+        lambda: alice.sources.remove("files"),
     ):
         with pytest.raises(UsageError, match="LW823"):
             call()

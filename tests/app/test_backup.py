@@ -47,7 +47,7 @@ def test_a_backup_knows_every_table_of_the_state() -> None:
 def data_file(folder: Folder) -> Path:
     """A data file that the lake needs: compaction leaves others behind."""
     with Platform.open(folder.root) as platform:
-        found = show(platform)[1].of("tables")
+        found = show(platform).manifest.of("tables")
     return folder / "lake/tables" / next(one.path for one in found if one.dataset == "processed.order_log")
 
 
@@ -76,9 +76,9 @@ def test_each_file_is_kept_once_and_damage_is_noticed(shop: Folder) -> None:
         place = shop.root.parent / "backups" / "blobs"
         blob = max((one for one in place.rglob("*") if one.is_file()), key=lambda one: one.stat().st_size)
         blob.write_bytes(blob.read_bytes()[:-1] + b"\0")
-        ids, wrong = verify(platform)
-        assert len(ids) == 4
-        assert [one.problem for one in wrong] == ["is damaged: its SHA-256 differs"]
+        read = verify(platform)
+        assert len(read.backups) == 4
+        assert [one.problem for one in read.wrong] == ["is damaged: its SHA-256 differs"]
         # and a manifest that went bad is no backup
         manifest = shop.root.parent / "backups" / "backups" / f"{first.id}.json"
         manifest.write_bytes(manifest.read_bytes().replace(b"orders", b"0rders", 1))
@@ -178,15 +178,15 @@ def test_killed_while_it_is_made_or_pruned(shop: Folder) -> None:
         else:
             killed = start(shop.root, *command, prepare=(watch, moment)).wait() == -9
         with Platform.open(shop.root) as platform:
-            ids, wrong = verify(platform)
-            assert ids, (number, killed)
-            assert wrong == []
+            read = verify(platform)
+            assert read.backups, (number, killed)
+            assert read.whole
             made = create(platform).id
-            assert prune(platform, keep_last=2).kept == (made, ids[0])
+            assert prune(platform, keep_last=2).kept == (made, read.backups[0])
     needed = set()
     with Platform.open(shop.root) as platform:
         for one in backups(platform):
-            needed |= {entry.stored for entry in show(platform, None, one.id)[1].entries}
+            needed |= {entry.stored for entry in show(platform, None, one.id).manifest.entries}
     # nothing is left of what was begun
     assert set(blobs(shop)) == needed
 

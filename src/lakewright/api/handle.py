@@ -7,14 +7,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from html import escape
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from lakewright.api.rows import AsOf, Rows, Table
+from lakewright.api.spaces import Backups, Holds, People, Sources
 from lakewright.app import access as _access
 from lakewright.app import catalog as _catalog
 from lakewright.app import lifecycle as _lifecycle
@@ -22,135 +24,39 @@ from lakewright.app import quality as _quality
 from lakewright.app import runs as _runs
 from lakewright.app import security as _security
 from lakewright.app import upkeep as _upkeep
+from lakewright.app import verify as _verify
 from lakewright.app.acting import Acting
-from lakewright.app.cache import cache_report, clear_cache
+from lakewright.app.cache import CacheReport, cache_report, clear_cache
 from lakewright.app.contracts import export_contract
 from lakewright.app.ingest import IngestReport, ingest
 from lakewright.app.lineage import LineageGraph, lineage
 from lakewright.app.pii import PiiScan, scan
 from lakewright.app.plan import PlanReport, plan
 from lakewright.app.platform import Platform, Restricted
-from lakewright.app.query import Params, query
-from lakewright.app.rows import Result
+from lakewright.app.query import Params
 from lakewright.app.run import RunReport, run
-from lakewright.app.text import lines_of, shown
-from lakewright.errors import UsageError
 from lakewright.spec.access import Attribute
-from lakewright.sql.names import identifier, split_id
 
 if TYPE_CHECKING:
-    import pandas
-    import polars
     import pyarrow as pa
 
+    from lakewright.app.access import AuditLine, RoleLine, SeenDataset, Who
+    from lakewright.app.lifecycle import Brought, Step
+    from lakewright.app.quality import ProfileTable, QualityReport
+    from lakewright.app.runs import RunDetail, RunLine
+    from lakewright.app.security import Rotated
+    from lakewright.app.upkeep import CompactReport, Restored
+    from lakewright.catalog.entries import Entry
+    from lakewright.lake import Snapshot
+    from lakewright.lake.archive import Archive
+    from lakewright.observe import LogLine
+    from lakewright.recovery.findings import Findings
+    from lakewright.run.events import Event
+    from lakewright.security.audit import Verdict
+    from lakewright.security.keys import KeyInfo
+    from lakewright.spec.project import Project
+
 __all__ = ["Lakewright", "Rows", "Table", "open"]
-
-AsOf = str | int | datetime | None
-
-
-@contextmanager
-def installed(package: str) -> Iterator[None]:
-    """Raise LW904 with what to install when *package* is missing."""
-    try:
-        yield
-    except ImportError:
-        raise UsageError("LW904", f"{package} is not installed", remedy=f"pip install {package}") from None
-
-
-class Rows:
-    """The result of a query, run anew by each method that fetches it."""
-
-    def __init__(self, platform: Platform, sql: str, params: Params, as_of: AsOf) -> None:
-        self._platform = platform
-        self._sql = sql
-        self._params = params if params is None or isinstance(params, Mapping) else list(params)
-        self._as_of = as_of
-
-    def _query(self, sql: str | None = None) -> AbstractContextManager[Result]:
-        return query(self._platform, sql or self._sql, params=self._params, as_of=self._as_of)
-
-    @property
-    def columns(self) -> list[str]:
-        """The names of the columns, in order."""
-        with self._query() as result:
-            return list(result.columns)
-
-    def count(self) -> int:
-        """Return the number of rows."""
-        with self._query(f"SELECT count(*) FROM ({self._sql.strip().rstrip(';')}\n)") as result:
-            return int(result.fetchall()[0][0])
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """Return all rows as tuples."""
-        with self._query() as result:
-            return result.fetchall()
-
-    def fetchone(self) -> tuple[Any, ...] | None:
-        """Return the first row as a tuple, None when there is none."""
-        with self._query() as result:
-            rows, _ = result.first(1)
-            return rows[0] if rows else None
-
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """Return all rows as dicts, column → value."""
-        with self._query() as result:
-            return [dict(zip(result.columns, row, strict=True)) for row in result.fetchall()]
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        """Give the rows as tuples; they are fetched as they are needed."""
-        with self._query() as result:
-            for chunk in result.chunks():
-                yield from chunk
-
-    def to_arrow(self) -> pa.Table:
-        """Return all rows as a pyarrow Table."""
-        with self._query() as result:
-            return result.to_arrow()
-
-    def to_polars(self) -> polars.DataFrame:
-        """Return all rows as a Polars DataFrame."""
-        with self._query() as result, installed("polars"):
-            return result.to_polars()
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """Return all rows as a pandas DataFrame."""
-        with self._query() as result, installed("pandas"):
-            return result.to_pandas()
-
-    def __repr__(self) -> str:
-        with self._query() as result:
-            rows, more = result.first(10)
-            return lines_of(result.columns, rows, more=more)
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows: the first rows as a table."""
-        with self._query() as result:
-            rows, more = result.first(20)
-            head = "".join(f"<th>{escape(one)}</th>" for one in result.columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(shown(one))}</td>" for one in row) + "</tr>" for row in rows
-        )
-        rest = "<p>… there are more rows</p>" if more else ""
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{rest}"
-
-
-class Table(Rows):
-    """A dataset of any zone, or its bad rows (``quarantine.processed_orders``)."""
-
-    def __init__(self, platform: Platform, dataset: str, as_of: AsOf = None) -> None:
-        zone, name = split_id(dataset)
-        text = f"SELECT * FROM {identifier(zone).sql('duckdb')}.{identifier(name).sql('duckdb')}"
-        super().__init__(platform, text, None, as_of)
-        self.id = dataset
-
-    def as_of(self, when: str | int | datetime) -> Table:
-        """Return the table as it was at a snapshot number or a time."""
-        return Table(self._platform, self.id, when)
-
-    @property
-    def entry(self) -> Any:
-        """The dataset's catalog entry."""
-        return _catalog.entry(self._platform, self.id)
 
 
 class Lakewright:
@@ -160,9 +66,29 @@ class Lakewright:
         self._platform = platform
 
     @property
-    def project(self) -> Any:
+    def project(self) -> Project:
         """The project's description: a frozen value."""
         return self._platform.project
+
+    @cached_property
+    def backups(self) -> Backups:
+        """Backups of the project, and what comes back from them: ``lw.backups.create()``."""
+        return Backups(self._platform)
+
+    @cached_property
+    def people(self) -> People:
+        """People in the data: ``lw.people.forget("customer=42")``."""
+        return People(self._platform)
+
+    @cached_property
+    def holds(self) -> Holds:
+        """Legal holds: ``lw.holds.add("orders", "case 7")``."""
+        return Holds(self._platform)
+
+    @cached_property
+    def sources(self) -> Sources:
+        """Sources of raw data, and captures of databases: ``lw.sources.list()``."""
+        return Sources(self._platform)
 
     def run(
         self,
@@ -173,10 +99,14 @@ class Lakewright:
         accept_gaps: bool = False,
         from_failed: bool = False,
         idempotency_key: str | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        cancel: threading.Event | None = None,
     ) -> RunReport:
         """Build what is new, all of it or what *select* names; see ``lakewright run --help`` for the words.
 
-        A task that fails is in the report and does not raise; ``report.raise_for_status()`` does.
+        A task that fails is in the report and does not raise; ``report.raise_for_status()`` does. *on_event* is told of
+        each task that starts and ends, from the tasks' threads. Setting *cancel*, or Ctrl-C, stops the run: what was
+        committed stays, nothing else is visible, and ``from_failed`` takes it up.
         """
         return run(
             self._platform,
@@ -187,6 +117,8 @@ class Lakewright:
             accept_gaps=accept_gaps,
             from_failed=from_failed,
             idempotency_key=idempotency_key,
+            on_event=on_event,
+            cancel=cancel,
         )
 
     def plan(
@@ -196,8 +128,9 @@ class Lakewright:
         full_refresh: bool = False,
         backfill: str | None = None,
         accept_gaps: bool = False,
+        statements: bool = False,
     ) -> PlanReport:
-        """Return what a run would build and why."""
+        """Return what a run would build and why; with *statements*, also the SQL of datasets that are queries."""
         return plan(
             self._platform,
             select,
@@ -205,6 +138,7 @@ class Lakewright:
             full_refresh=full_refresh,
             backfill=backfill,
             accept_gaps=accept_gaps,
+            statements=statements,
         )
 
     def sql(self, text: str, params: Params = None, *, as_of: AsOf = None) -> Rows:
@@ -244,11 +178,11 @@ class Lakewright:
         """
         return ingest(self._platform, dataset, frame, key=key, metadata=metadata, schema=schema)
 
-    def quality(self, dataset: str | None = None) -> Any:
-        """Return the latest quality results."""
-        return _quality.quality(self._platform, dataset, None)
+    def quality(self, dataset: str | None = None, *, run: str | None = None) -> tuple[QualityReport, ...]:
+        """Return the latest quality results, of all datasets or one; with *run*, those of that run."""
+        return _quality.quality(self._platform, dataset, run)
 
-    def audit(self, dataset: str | None = None) -> Any:
+    def audit(self, dataset: str | None = None) -> tuple[QualityReport, ...]:
         """Check whole tables as they are now, with the rules of today's files; nothing is changed."""
         return _quality.audit(self._platform, dataset)
 
@@ -256,12 +190,12 @@ class Lakewright:
         """Return the path of the HTML report of a run, the last one that built something by default."""
         return _quality.report_path(self._platform, run)
 
-    def profile(self, dataset: str) -> Any:
-        """Return the profile of the columns of a dataset."""
+    def profile(self, dataset: str | None = None) -> tuple[ProfileTable, ...]:
+        """Return the profile of the columns of a dataset, or of all: nulls, distinct values, range, frequent values."""
         return _quality.profile(self._platform, dataset)
 
-    def catalog(self, search: str | None = None) -> Any:
-        """Return catalog entries, all or those that match *search*."""
+    def catalog(self, search: str | None = None) -> list[Entry]:
+        """Return catalog entries, all or those that match *search*; ``lw.table(id).entry`` is that of one dataset."""
         return _catalog.search(self._platform, search) if search else _catalog.entries(self._platform)
 
     def contract(self, dataset: str) -> dict[str, Any]:
@@ -272,11 +206,15 @@ class Lakewright:
         """Return where a dataset or column comes from and goes to."""
         return lineage(self._platform, dataset, direction=direction, columns=columns)
 
-    def runs(self, limit: int = 20) -> Any:
+    def runs(self, limit: int = 20) -> tuple[RunLine, ...]:
         """Return the latest runs, newest first."""
         return _runs.runs(self._platform, limit)
 
-    def logs(self, run: str = "last", *, task: str | None = None, level: str = "info") -> Any:
+    def run_detail(self, run: str = "last") -> RunDetail:
+        """Return one run with its tasks, by id, a beginning of it, or ``last``. Raises LW616 when there is none."""
+        return _runs.run_detail(self._platform, run)
+
+    def logs(self, run: str = "last", *, task: str | None = None, level: str = "info") -> tuple[LogLine, ...]:
         """Return what a run logged: all tasks or one, from *level* on."""
         return _runs.logs(self._platform, run, task=task, level=level)
 
@@ -284,23 +222,23 @@ class Lakewright:
         """Return the columns that hold personal data, in raw files and tables, and which have no mask."""
         return scan(self._platform, select, exclude=_words(exclude))
 
-    def keys(self) -> Any:
+    def keys(self) -> list[KeyInfo]:
         """Return every version of every key with which columns are masked, and whether it can be used."""
         return _security.keys(self._platform)
 
-    def rotate_key(self, name: str = "default") -> tuple[int, int]:
-        """Turn to a new version of a key; return it, and how many values of the vault were encrypted anew."""
+    def rotate_key(self, name: str = "default") -> Rotated:
+        """Turn to a new version of a key: tokens stay, hashes are made anew by the next run."""
         return _security.rotate_key(self._platform, name)
 
     def reveal(self, tokens: Iterable[str], *, reason: str, domain: str = "default") -> dict[str, str]:
         """Return the clear values of tokens, by token; who asked and why is written down first."""
         return _security.reveal(self._platform, list(tokens), domain=domain, reason=reason)
 
-    def access(self, role: str | None = None) -> Any:
+    def access(self, role: str | None = None) -> list[RoleLine] | list[SeenDataset]:
         """Return the roles of the project, or what *role* sees: datasets, columns and conditions on rows."""
         return _access.show(self._platform, role) if role else _access.roles(self._platform)
 
-    def who(self, dataset: str) -> Any:
+    def who(self, dataset: str) -> list[Who]:
         """Return the roles that see a dataset, or a column ``zone.name.column``, and how."""
         return _access.who(self._platform, dataset)
 
@@ -311,37 +249,56 @@ class Lakewright:
         dataset: str | None = None,
         since: str | datetime | None = None,
         limit: int = 100,
-    ) -> Any:
+    ) -> list[AuditLine]:
         """Return who asked for what, newest first: of one user, about one dataset, from a time or ``7d`` ago on."""
         return _access.audit_lines(self._platform, user=user, dataset=dataset, since=since, limit=limit)
 
-    def snapshots(self, dataset: str | None = None, limit: int | None = 20) -> Any:
+    def verify_audit(self, head: str | None = None) -> Verdict:
+        """Look whether the audit log is as it was written; *head* is its last entry at an earlier time.
+
+        ``problems`` name entries that were edited, added or removed.
+        """
+        return _access.audit_verify(self._platform, head)
+
+    def verify(
+        self,
+        *select: str,
+        exclude: str | Iterable[str] = (),
+        level: Literal["quick", "normal", "deep"] = "normal",
+    ) -> Findings:
+        """Prove that the lake is whole, or find what is not and what heals it; nothing is changed.
+
+        ``quick`` looks whether files are there, ``deep`` reads every byte. ``.whole`` tells how it went.
+        """
+        return _verify.verify(self._platform, select, exclude=_words(exclude), level=level)
+
+    def snapshots(self, dataset: str | None = None, limit: int | None = 20) -> list[Snapshot]:
         """Return the lake's snapshots, or those that changed *dataset*, newest first."""
         return _upkeep.snapshots(self._platform, dataset, limit)
 
-    def restore(self, *datasets: str, to: str | int | datetime) -> Any:
+    def restore(self, *datasets: str, to: str | int | datetime) -> tuple[Restored, ...]:
         """Put datasets (all when none is named) back to a snapshot or time."""
         return _upkeep.restore(self._platform, datasets, to)
 
-    def cache(self, *, clear: bool = False) -> Any:
+    def cache(self, *, clear: bool = False) -> CacheReport:
         """Return how often the query cache answered, and what it holds; with *clear*, drop that first."""
         if clear:
             clear_cache(self._platform)
         return cache_report(self._platform)
 
-    def compact(self, *datasets: str, expire: str | None = None) -> Any:
+    def compact(self, *datasets: str, expire: str | None = None) -> CompactReport:
         """Merge small files; *expire* (``30d``) also forgets older snapshots."""
         return _upkeep.compact(self._platform, datasets, expire)
 
-    def lifecycle(self, *datasets: str, dry_run: bool = False) -> Any:
+    def lifecycle(self, *datasets: str, dry_run: bool = False) -> tuple[Step, ...]:
         """Move rows older than their retention to the archive; *dry_run* only tells which."""
         return _lifecycle.lifecycle(self._platform, datasets, dry_run=dry_run)
 
-    def archives(self, dataset: str | None = None) -> Any:
+    def archives(self, dataset: str | None = None) -> list[Archive]:
         """Return what was archived or expired, oldest first."""
         return _lifecycle.archives(self._platform, dataset)
 
-    def restore_archive(self, dataset: str, *archives: str) -> Any:
+    def restore_archive(self, dataset: str, *archives: str) -> Brought:
         """Bring the rows of a dataset's archives back, all or those named by id."""
         return _lifecycle.restore_archive(self._platform, dataset, archives)
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from lakewright.app.platform import Platform
@@ -20,10 +21,31 @@ from lakewright.recovery.place import LATEST, Place
 from lakewright.run.lease import Leases
 from lakewright.spec.project import S3
 
-__all__ = ["backups", "create", "open_place", "prune", "show", "verify"]
+__all__ = ["Checked", "Shown", "backups", "create", "open_place", "prune", "show", "verify"]
 
 #: The lease that whoever changes backups takes, so that nothing is removed that another one counts on.
 _LEASE = "backups"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One backup: its id, and what it holds."""
+
+    id: str
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Backups that were read whole, by id, and the files of them that are not what they were."""
+
+    backups: tuple[str, ...]
+    wrong: tuple[Wrong, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether every file is as it was."""
+        return not self.wrong
 
 
 def open_place(platform: Platform | None, address: str | None) -> Place:
@@ -77,12 +99,12 @@ def backups(platform: Platform | None, place: str | None = None) -> list[Summary
     return keep.summaries(opened)
 
 
-def show(platform: Platform | None, place: str | None = None, backup: str = LATEST) -> tuple[str, Manifest]:
-    """Return the id and the manifest of one backup."""
+def show(platform: Platform | None, place: str | None = None, backup: str = LATEST) -> Shown:
+    """Return what one backup holds. Raises LW431 when there is none of that name."""
     opened = open_place(platform, place)
     opened.require()
     id = opened.find(backup)
-    return id, opened.manifest(id)
+    return Shown(id, opened.manifest(id))
 
 
 def verify(
@@ -91,12 +113,12 @@ def verify(
     backup: str | None = None,
     *,
     seen: Callable[[int], object] = lambda count: None,
-) -> tuple[list[str], list[Wrong]]:
+) -> Checked:
     """Read every blob of a backup, or of all; return the backups that were looked at and what is wrong."""
     opened = open_place(platform, place)
     opened.require()
     ids = [opened.find(backup)] if backup else opened.ids()
-    return ids, keep.check(opened, ids, seen=seen)
+    return Checked(tuple(ids), tuple(keep.check(opened, ids, seen=seen)))
 
 
 def prune(

@@ -12,6 +12,7 @@ from pathlib import Path
 from lakewright.app.backup import open_place
 from lakewright.app.cache import clear_cache
 from lakewright.app.platform import Platform
+from lakewright.app.query import snapshot_of
 from lakewright.errors import LakewrightError, ProjectError, RunError, UsageError
 from lakewright.lake import archive
 from lakewright.lake.locks import CommitLock
@@ -34,7 +35,22 @@ from lakewright.security.stores import open_store
 from lakewright.spec.project import Key
 from lakewright.state import now
 
-__all__ = ["recover", "recover_datasets", "recover_files"]
+__all__ = ["moment_of", "recover", "recover_datasets", "recover_files"]
+
+
+def moment_of(at: str | datetime | None) -> datetime | None:
+    """Return the time that *at* says, of this machine without a zone; None for ``latest`` or None.
+
+    Raises LW904 for what is no time.
+    """
+    if at is None or at == LATEST:
+        return None
+    version, moment = snapshot_of(at)
+    if version is not None or moment is None:
+        raise UsageError(
+            "LW904", f"{at!r} is no time", remedy="write it like 2026-03-01T12:00:00Z, or latest"
+        )
+    return moment
 
 
 def recover(

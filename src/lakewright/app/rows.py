@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
-__all__ = ["Kept", "Result", "keepable", "write_result"]
+__all__ = ["Kept", "Result", "form_of", "keepable", "write_result"]
 
 _NUMBER = re.compile(r"^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|U?INTEGER|DOUBLE|FLOAT|DECIMAL\(.*\)|BIGNUM)$")
 
@@ -171,6 +171,18 @@ def _tuples(table: pa.Table) -> list[tuple[Any, ...]]:
     if not table.num_columns:
         return [()] * table.num_rows
     return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+def form_of(file: Path) -> str:
+    """Return the form that the name of *file* tells: csv, json, ndjson or parquet. Raises LW904 when it tells none."""
+    found = {".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet", ".csv": "csv"}
+    if file.suffix.lower() not in found:
+        raise UsageError(
+            "LW904",
+            f"the name {file.name!r} does not tell the format",
+            remedy="say csv, json, ndjson or parquet, or write to a file whose name ends so",
+        )
+    return found[file.suffix.lower()]
 
 
 def write_result(result: Result, form: str, file: Path | None) -> None:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from lakewright.app.platform import Platform
 from lakewright.errors import UsageError, nearest
 from lakewright.security.keys import KeyInfo
 
-__all__ = ["keys", "reveal", "rotate_key"]
+__all__ = ["Rotated", "keys", "reveal", "rotate_key"]
+
+
+class Rotated(NamedTuple):
+    """The version of a key that is now in force, and how many values of the vault were encrypted anew."""
+
+    version: int
+    encrypted: int
 
 
 def keys(platform: Platform) -> list[KeyInfo]:
@@ -16,7 +24,7 @@ def keys(platform: Platform) -> list[KeyInfo]:
     return platform.keys.listed()
 
 
-def rotate_key(platform: Platform, name: str) -> tuple[int, int]:
+def rotate_key(platform: Platform, name: str) -> Rotated:
     """Turn to a new version of a key; return it, and how many values of the vault were encrypted anew.
 
     Tokens stay. Datasets with hashes under the key are built anew by the next run. Raises LW901 for a key
@@ -26,7 +34,7 @@ def rotate_key(platform: Platform, name: str) -> tuple[int, int]:
     if name not in known:
         raise UsageError("LW904", f"no key {name!r} was ever used{nearest(name, known)}")
     platform.audit.record("rotate", name)
-    return platform.vault.rotate(name)
+    return Rotated(*platform.vault.rotate(name))
 
 
 def reveal(

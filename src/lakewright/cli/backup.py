@@ -134,11 +134,12 @@ def show(
     """Show what a backup holds, and the times that it can be recovered to."""
     from lakewright.app.backup import show as verb
 
-    id, found = verb(opened(project, target, place), place, backup)
+    shown = verb(opened(project, target, place), place, backup)
     if as_json:
-        emit_json({"id": id, "manifest": found})
+        emit_json(shown)
         return
-    print_text(f"backup {id} of project {found.project}, target {found.target or 'default'}")
+    found = shown.manifest
+    print_text(f"backup {shown.id} of project {found.project}, target {found.target or 'default'}")
     print_text(f"made {short_time(found.created)} by lakewright {found.version}; keys: {found.keys}")
     print_text(
         f"lake from snapshot {found.span.first} ({short_time(found.span.first_at)}) "
@@ -174,18 +175,18 @@ def verify(
     """Read backups whole and compare every file with its checksum. Exit code 1 when one is damaged."""
     from lakewright.app.backup import verify as verb
 
-    ids, wrong = verb(opened(project, target, place), place, backup)
+    found = verb(opened(project, target, place), place, backup)
     if as_json:
-        emit_json({"backups": ids, "wrong": wrong})
-    elif wrong:
+        emit_json(found)
+    elif found.wrong:
         print_table(
             ["backup", "file", "problem"],
-            [(one.backup, one.file, one.problem) for one in wrong],
+            [(one.backup, one.file, one.problem) for one in found.wrong],
         )
         note("The next `lakewright backup create --full` stores again what the lake still has.")
     else:
-        print_text(f"{counted(len(ids), 'backup')} whole")
-    sys.exit(1 if wrong else 0)
+        print_text(f"{counted(len(found.backups), 'backup')} whole")
+    sys.exit(0 if found.whole else 1)
 
 
 @_backup.command("prune")

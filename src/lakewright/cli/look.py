@@ -117,14 +117,9 @@ def _form(output: Output | None, file: Path | None) -> str:
         return output.value
     if file is None:
         return "table"
-    found = {".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet", ".csv": "csv"}
-    if file.suffix.lower() not in found:
-        raise UsageError(
-            "LW904",
-            f"the name {file.name!r} does not tell the format",
-            remedy="add --output csv, json, ndjson or parquet",
-        )
-    return found[file.suffix.lower()]
+    from lakewright.app.rows import form_of
+
+    return form_of(file)
 
 
 def quality(

@@ -53,7 +53,9 @@ def recover(
     as_json: AsJson = False,
 ) -> None:
     """Bring the project back from a backup: all of it, or single files. What is in the way is moved aside."""
-    moment = _moment(at)
+    from lakewright.app.recover import moment_of
+
+    moment = moment_of(at)
     if files:
         if moment is not None or into is not None or dataset:
             raise UsageError(
@@ -158,16 +160,3 @@ def _datasets(
     for one in done:
         print_text(f"{one.dataset}: {one.rows:,} rows, as of {short_time(one.reached)} UTC")
     note("next: `lakewright run` builds what came after, and what is made of it")
-
-
-def _moment(text: str) -> datetime | None:
-    from lakewright.app.query import snapshot_of
-
-    if text == "latest":
-        return None
-    version, moment = snapshot_of(text)
-    if version is not None or moment is None:
-        raise UsageError(
-            "LW904", f"{text!r} is no time", remedy="write it like 2026-03-01T12:00:00Z, or latest"
-        )
-    return moment
