@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -352,15 +353,15 @@ class Ministack:
 @contextlib.contextmanager
 def run_ministack() -> Iterator[Ministack]:
     """Start the double in a temporary folder."""
-    command = Path(sys.executable).with_name("ministack")
-    if not command.exists():
+    if find_spec("ministack") is None:
         absent("the ministack package is not installed")
+    command = [sys.executable, str(Path(__file__).with_name("iceberg_double.py"))]
     with tempfile.TemporaryDirectory(prefix="lakewright-aws-") as home:
         for attempt in range(5):
             port = free_port()
             environment = os.environ | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "HOME": home}
             process = subprocess.Popen(
-                [command],
+                command,
                 env=environment,
                 cwd=home,
                 stdout=subprocess.DEVNULL,

@@ -86,17 +86,25 @@ def compact(platform: Platform, datasets: Sequence[str] = (), expire: str | None
     if age is not None:
         refuse_held(platform)
     ids = [platform.dataset_id(one) for one in datasets] or None
+    notes: list[str] = []
     with services.session.cursor() as cursor:
         done = services.lake.compact(cursor, ids)
         for place, one in enumerate(done):
             given = _ageing(platform, cursor, one.id)
-            if given is not None and merge_old(services.lake, cursor, given):
+            if given is not None and not services.lake.capabilities.change_partitions:
+                notes.append(
+                    f"{one.id}: a lake of kind {services.lake.kind!r} keeps old days in their own files"
+                )
+            elif given is not None and merge_old(services.lake, cursor, given):
                 done[place] = Compaction(one.id, one.before, len(services.lake.files(cursor, one.id)))
         forgotten = services.lake.expire(cursor, now() - age) if age is not None else 0
         sizes = {one.id: one.bytes for one in services.lake.tables(cursor)}
-    notes = (f"{forgotten} snapshots older than {expire} forgotten",) if age is not None else ()
+    if age is not None:
+        notes.append(f"{forgotten} snapshots older than {expire} forgotten")
     return CompactReport(
-        tuple(Compacted(one.id, one.before, one.after, sizes.get(one.id)) for one in done), forgotten, notes
+        tuple(Compacted(one.id, one.before, one.after, sizes.get(one.id)) for one in done),
+        forgotten,
+        tuple(notes),
     )
 
 

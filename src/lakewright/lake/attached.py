@@ -56,18 +56,25 @@ class AttachedLake(ABC):
     ) -> Iterator[None]:
         """See :meth:`lakewright.lake.protocol.Lake.transaction`."""
         self._writable()
-        with self._commit_lock():
-            try:
-                cursor.execute("BEGIN TRANSACTION")
-                yield
-                self._describe_commit(cursor, message, info or {})
-                cursor.execute("COMMIT")
-            except BaseException as error:
-                with contextlib.suppress(duckdb.Error):
-                    cursor.execute("ROLLBACK")
-                if isinstance(error, duckdb.Error):
-                    raise explain(error, hide=self.session.hidden) from None
-                raise
+        with self._commit_lock(), self.within_lock(cursor, message, info or {}):
+            yield
+
+    @contextmanager
+    def within_lock(
+        self, cursor: duckdb.DuckDBPyConnection, message: str = "", info: Mapping[str, object] | None = None
+    ) -> Iterator[None]:
+        """BEGIN … COMMIT by who holds the commit lock already."""
+        try:
+            cursor.execute("BEGIN TRANSACTION")
+            yield
+            self._describe_commit(cursor, message, info or {})
+            cursor.execute("COMMIT")
+        except BaseException as error:
+            with contextlib.suppress(duckdb.Error):
+                cursor.execute("ROLLBACK")
+            if isinstance(error, duckdb.Error):
+                raise explain(error, hide=self.session.hidden) from None
+            raise
 
     def commit(
         self,

@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,12 +22,14 @@ from lakewright.engine.errors import explain
 from lakewright.engine.extensions import load
 from lakewright.engine.session import Session
 from lakewright.errors import LakewrightError
-from lakewright.lake import checkpoints, iceberg_meta, schema
+from lakewright.lake import checkpoints, iceberg_meta, iceberg_upkeep, schema
 from lakewright.lake.attached import AttachedLake
+from lakewright.lake.iceberg_rest import RestTables
 from lakewright.lake.locks import CommitLock
 from lakewright.lake.protocol import BOOKKEEPING, CATALOG, Capabilities, Compaction, Snapshot, TableInfo
 from lakewright.lake.restore import restore
 from lakewright.lake.storage import Resolve, open_storage
+from lakewright.lake.upkeep import GRACE, ORPHAN_AGE
 from lakewright.spec.base import ZONES
 from lakewright.spec.project import Lake as LakeSpec
 from lakewright.sql.names import QUARANTINE_ZONE, identifier, literal, split_id, table
@@ -35,9 +38,25 @@ __all__ = ["IcebergLake"]
 
 _AUTHOR = "lakewright"
 
-_KEPT_BY_THE_CATALOG = (
-    "let the catalog's own maintenance do it (S3 Tables and Glue have it built in), "
-    "or Spark's rewrite_data_files and expire_snapshots"
+#: Catalogs that keep their tables in order without anybody's help, and what DuckDB calls them.
+_SELF_MAINTAINED = {"s3tables": "s3_tables", "glue": "glue"}
+
+_KEPT_BY_THE_CATALOG = "S3 Tables and Glue do it by themselves: turn the catalog's own maintenance on"
+
+_CAPABILITIES = Capabilities(
+    change_feed=False,
+    partition_folders=True,
+    transactional_ddl=False,
+    # DuckDB's extension keeps one list of tables per instance without a lock: a thread that looks one
+    # up while another one commits finds it gone, or crashes the process
+    threads=False,
+    change_partitions=False,
+    notes={
+        "change_partitions": "keep the table's partitions, or build the dataset under a new name",
+        "compaction": _KEPT_BY_THE_CATALOG,
+        "expiry": _KEPT_BY_THE_CATALOG,
+        "change_feed": "read by _batch_id instead",
+    },
 )
 
 
@@ -46,30 +65,13 @@ class IcebergLake(AttachedLake):
 
     kind = "iceberg"
     types = schema.ICEBERG_TYPES
-    capabilities = Capabilities(
-        change_feed=False,
-        partition_folders=True,
-        transactional_ddl=False,
-        # DuckDB's extension keeps one list of tables per instance without a lock: a thread that looks one
-        # up while another one commits finds it gone, or crashes the process
-        threads=False,
-        change_partitions=False,
-        sorted_tables=False,
-        compaction=False,
-        expiry=False,
-        orphan_cleanup=False,
-        notes={
-            "change_partitions": "keep the table's partitions, or build the dataset under a new name",
-            "compaction": _KEPT_BY_THE_CATALOG,
-            "expiry": _KEPT_BY_THE_CATALOG,
-            "change_feed": "read by _batch_id instead",
-        },
-    )
+    capabilities = _CAPABILITIES
 
     def __init__(self, session: Session, lock: CommitLock, *, read_only: bool) -> None:
         super().__init__(session, lock, read_only=read_only)
         self._last_commit = 0
         self._guard = threading.Lock()
+        self._rest: RestTables | None = None
 
     @classmethod
     def open(
@@ -88,6 +90,12 @@ class IcebergLake(AttachedLake):
         lake = cls(session, lock, read_only=read_only)
         open_storage(session, spec, resolve)
         lake._attach(spec, resolve)
+        if spec.catalog in _SELF_MAINTAINED:
+            lake.capabilities = replace(
+                _CAPABILITIES, compaction=False, expiry=False, orphan_cleanup=False, sorted_tables=False
+            )
+        else:
+            lake._rest = RestTables(spec, resolve, lambda: session.hidden)
         if not read_only:
             with lake._lock():
                 lake._prepare({*ZONES, QUARANTINE_ZONE, BOOKKEEPING, *zones} - {"raw"})
@@ -97,8 +105,8 @@ class IcebergLake(AttachedLake):
         cursor = self.session.cursor()
         load(cursor, "iceberg", "aws")
         options = ["TYPE iceberg"]
-        if spec.catalog in ("s3tables", "glue"):
-            options.append(f"ENDPOINT_TYPE '{ {'s3tables': 's3_tables', 'glue': 'glue'}[spec.catalog] }'")
+        if spec.catalog in _SELF_MAINTAINED:
+            options.append(f"ENDPOINT_TYPE '{_SELF_MAINTAINED[spec.catalog]}'")
         elif spec.catalog.startswith(("http://", "https://")):
             address = resolve(spec.catalog).rstrip("/")
             options.append(f"ENDPOINT {_text(address)}")
@@ -184,6 +192,24 @@ class IcebergLake(AttachedLake):
 
     # --- tables
 
+    def create_table(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        id: str,
+        columns: Mapping[str, str],
+        *,
+        partition_by: Sequence[str] = (),
+        sort_by: Sequence[str] = (),
+        comment: str = "",
+    ) -> None:
+        """See :meth:`lakewright.lake.protocol.Lake.create_table`; ``sort_by`` is the order that :meth:`compact` writes."""
+        new = sort_by and self.columns(cursor, id) is None
+        super().create_table(cursor, id, columns, partition_by=partition_by, sort_by=sort_by, comment=comment)
+        if new:
+            self._set_property(
+                cursor, id, iceberg_meta.SORT_BY, json.dumps(list(sort_by), ensure_ascii=False)
+            )
+
     def columns(self, cursor: duckdb.DuckDBPyConnection, id: str) -> dict[str, str] | None:
         """See :meth:`lakewright.lake.protocol.Lake.columns`."""
         zone = split_id(id)[0]
@@ -221,7 +247,10 @@ class IcebergLake(AttachedLake):
     def set_comment(self, cursor: duckdb.DuckDBPyConnection, id: str, comment: str) -> None:
         """See :meth:`lakewright.lake.protocol.Lake.set_comment`: kept as the table's property ``comment``."""
         self._writable()
-        properties = f"{{'comment': {_text(comment)}}}"
+        self._set_property(cursor, id, "comment", comment)
+
+    def _set_property(self, cursor: duckdb.DuckDBPyConnection, id: str, name: str, value: str) -> None:
+        properties = f"{{{_text(name)}: {_text(value)}}}"
         self.run(cursor, f"CALL set_iceberg_table_properties({iceberg_meta.name_of(id)}, {properties})")
 
     def tables(self, cursor: duckdb.DuckDBPyConnection, only: str | None = None) -> list[TableInfo]:
@@ -250,8 +279,8 @@ class IcebergLake(AttachedLake):
     def sort_keys(
         self, cursor: duckdb.DuckDBPyConnection, id: str, version: int | None = None
     ) -> tuple[str, ...]:
-        """Return nothing: DuckDB cannot declare the order of an Iceberg table."""
-        return ()
+        """Return ``sort_by`` of the table, which never changes."""
+        return iceberg_meta.sort_keys(iceberg_meta.metadata(self, cursor, id))
 
     def files(self, cursor: duckdb.DuckDBPyConnection, id: str) -> list[str]:
         """See :meth:`lakewright.lake.protocol.Lake.files`."""
@@ -304,26 +333,75 @@ class IcebergLake(AttachedLake):
         """
         return restore(self, cursor, ids, version=version, timestamp=timestamp)
 
+    # --- upkeep
+
     def compact(
         self, cursor: duckdb.DuckDBPyConnection, ids: Iterable[str] | None = None
     ) -> list[Compaction]:
-        """Raise LW413: DuckDB cannot rewrite Iceberg's files."""
-        raise self.capabilities.refusal("compaction", self.kind)
+        """See :meth:`lakewright.lake.protocol.Lake.compact`; a table is written anew in the order of its ``sort_by``.
+
+        Raises LW413 where the catalog does that itself (S3 Tables, Glue), LW419 without pyiceberg.
+        """
+        rest = self._maintained("compaction")
+        chosen = iceberg_upkeep.chosen(self, cursor, ids)
+        return [self._rewritten(cursor, rest, id) for id in chosen]
+
+    def _rewritten(
+        self, cursor: duckdb.DuckDBPyConnection, rest: RestTables, id: str, *, always: bool = False
+    ) -> Compaction:
+        def once() -> Compaction:
+            with self._lock():
+                return iceberg_upkeep.rewrite(self, cursor, rest, id, always=always)
+
+        return self._patiently(once)
 
     def purge(self, cursor: duckdb.DuckDBPyConnection, ids: Iterable[str]) -> int:
-        """See :meth:`lakewright.lake.protocol.Lake.purge`; an Iceberg catalog's maintenance does it."""
-        raise self.capabilities.refusal("expiry", self.kind)
+        """See :meth:`lakewright.lake.protocol.Lake.purge`: all versions of the lake but the newest are forgotten."""
+        rest = self._maintained("expiry")
+        known = self.ids(cursor)
+        for id in ids:
+            if id in known:
+                self._rewritten(cursor, rest, id, always=True)
+        forgotten = self._forget_before(cursor, rest, iceberg_upkeep.first_kept(self, cursor))
+        moment = datetime.now(UTC) + timedelta(days=1)  # the store's clock may be ahead; nothing else writes
+        for id in sorted(known):
+            iceberg_upkeep.sweep(rest, id, freed_before=moment, made_before=moment, history=False)
+        return forgotten
 
     def expire(
         self,
         cursor: duckdb.DuckDBPyConnection,
         older_than: datetime,
         *,
-        grace: timedelta = timedelta(0),
-        orphan_age: timedelta = timedelta(0),
+        grace: timedelta = GRACE,
+        orphan_age: timedelta = ORPHAN_AGE,
     ) -> int:
-        """Raise LW413: DuckDB cannot expire Iceberg's snapshots."""
-        raise self.capabilities.refusal("expiry", self.kind)
+        """See :meth:`lakewright.lake.protocol.Lake.expire`.
+
+        A file is deleted when no version has needed it for *grace* and it was written more than *orphan_age* ago.
+        """
+        rest = self._maintained("expiry")
+        forgotten = self._forget_before(cursor, rest, iceberg_upkeep.first_kept(self, cursor, older_than))
+        now = datetime.now(UTC)
+        for id in sorted(self.ids(cursor)):
+            iceberg_upkeep.sweep(rest, id, freed_before=now - grace, made_before=now - orphan_age)
+        return forgotten
+
+    def _forget_before(self, cursor: duckdb.DuckDBPyConnection, rest: RestTables, first: int | None) -> int:
+        if first is None:
+            return 0
+
+        def once() -> int:
+            with self._lock():
+                return iceberg_upkeep.forget_before(self, cursor, rest, first)
+
+        return self._patiently(once)
+
+    def _maintained(self, what: str) -> RestTables:
+        self._writable()
+        self.capabilities.require(what, self.kind)
+        assert self._rest is not None
+        return self._rest
 
 
 def _moment(milliseconds: int) -> datetime:

@@ -18,6 +18,7 @@ from lakewright.sql.names import column, literal, table
 __all__ = [
     "COLUMNS",
     "COMMITS",
+    "SORT_BY",
     "files",
     "ids",
     "info",
@@ -28,6 +29,7 @@ __all__ = [
     "partitions",
     "returns_to_earlier",
     "snapshots",
+    "sort_keys",
     "table_snapshots",
     "version_at",
     "zones",
@@ -44,6 +46,9 @@ COLUMNS: dict[str, str] = {
     "message": "VARCHAR",
     "info": "VARCHAR",
 }
+
+#: The property that keeps a table's ``sort_by``: DuckDB writes no table that declares an order of Iceberg's own.
+SORT_BY = "lakewright.sort-by"
 
 #: Iceberg's names for what a snapshot did, in ours.
 _OPERATIONS = {
@@ -119,6 +124,11 @@ def partitions(meta: Mapping[str, Any]) -> tuple[str, ...]:
         else:
             found.append(f"{transform}({name})")
     return tuple(found)
+
+
+def sort_keys(meta: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return ``sort_by`` from a table's metadata, as a project writes it."""
+    return tuple(json.loads(meta.get("properties", {}).get(SORT_BY, "[]")))
 
 
 def _fields(meta: Mapping[str, Any]) -> list[dict[str, Any]]:
