@@ -261,8 +261,7 @@ def test_what_else_is_open_shows_no_more_than_queries_do(alice: Lakewright) -> N
 
 def test_every_other_door_is_shut(alice: Lakewright, built: Path) -> None:
     doors = {
-        "run": (), "plan": (), "quality": (), "audit": (), "report": (), "profile": ("processed.orders",),
-        "contract": ("processed.orders",), "lineage": ("processed.orders",), "runs": (), "logs": (), "pii": (),
+        "run": (), "plan": (), "audit": (), "report": (), "contract": ("processed.orders",), "runs": (), "logs": (), "pii": (),
         "keys": (), "rotate_key": (), "snapshots": (), "cache": (), "compact": (), "lifecycle": (),
         "archives": (), "who": ("processed.orders",), "audit_log": (), "ingest": ("raw.orders", {"order_id": 1}), "restore_archive": ("processed.orders",),
         "run_detail": (), "verify": (), "verify_audit": (),
@@ -273,6 +272,9 @@ def test_every_other_door_is_shut(alice: Lakewright, built: Path) -> None:
         "table",
         "tables",
         "catalog",
+        "lineage",
+        "quality",
+        "profile",
         "access",
         "close",
         "reveal",

@@ -48,13 +48,17 @@ def test_acting_as_others(shop: Path) -> None:
     assert (ran.code, ran.json["problems"][0]["code"]) == (2, "LW821")
     for arguments in (
         ("runs",),
-        ("quality", "--profile"),
-        ("lineage", "curated.daily"),
+        ("quality", "--audit"),
+        ("quality", "--report"),
         ("contract", "export", "curated.daily"),
     ):
         ran = run_cli(*arguments, cwd=shop, env={"LAKEWRIGHT_ROLE": "analyst"})
         assert (ran.code, ran.out) == (2, "")
         assert "LW823" in ran.err
+    for arguments in (("quality", "orders"), ("lineage", "processed.orders", "--columns")):
+        ran = run_cli(*arguments, "--user", "alice", cwd=shop)
+        assert (ran.code, "processed.orders" in ran.out, "buyer" in ran.out) == (0, True, False)
+    assert "not all be seen" in run_cli("quality", "orders", "--role", "analyst", cwd=shop).out
     assert "buyer" not in run_cli("catalog", "orders", "--role", "analyst", cwd=shop).out
     assert "LW824" in run_cli(*count, "--user", "bob", cwd=shop).err
     assert "LW904" in run_cli(*count, "--role", "analyst", "--attribute", "least", cwd=shop).err
@@ -78,8 +82,13 @@ def test_acting_as_others(shop: Path) -> None:
     assert run_cli("access", "who", "processed.orders.buyr", cwd=shop).code == 4
     assert run_cli("access", "show", "analist", cwd=shop).code == 2
 
-    lines = run_cli("audit", "list", "--user", "alice", "--limit", "2", "--json", cwd=shop).json
-    assert [(one["action"], one["code"]) for one in lines] == [("refused", "LW821"), ("query", "LW907")]
+    lines = run_cli("audit", "list", "--user", "alice", "--limit", "4", "--json", cwd=shop).json
+    assert [(one["action"], one["code"]) for one in lines] == [
+        ("lineage", ""),
+        ("quality", ""),
+        ("refused", "LW821"),
+        ("query", "LW907"),
+    ]
     assert "Smith" not in run_cli("audit", "list", cwd=shop).out
     assert run_cli("audit", "list", "--since", "soon", cwd=shop).code == 2
     assert run_cli("audit", "list", cwd=shop, env={"LAKEWRIGHT_USER": "alice"}).code == 2

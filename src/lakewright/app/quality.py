@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakewright.app.platform import Platform
+from lakewright.app.platform import Platform, Restricted
 from lakewright.errors import NotFoundError
 from lakewright.quality.gate import Verdict, judge
 from lakewright.quality.profile import profile as profile_relation
@@ -20,24 +21,28 @@ from lakewright.state import now
 if TYPE_CHECKING:
     from lakewright.quality.profile_model import Profile
 
-__all__ = ["ProfileTable", "QualityReport", "audit", "profile", "quality", "report_path"]
+__all__ = ["ProfileTable", "QualityReport", "audit", "profile", "profile_of", "quality", "report_path"]
 
 
 @dataclass(frozen=True)
 class QualityReport:
-    """The quality of one dataset's batch, or of its whole table after an audit. ``score`` is 0 to 1."""
+    """The quality of one dataset's batch, or of its whole table after an audit. ``score`` is 0 to 1.
+
+    For a role, ``withheld`` checks are not among the ``results``; figures of rows that it may not see are None.
+    """
 
     dataset: str
-    score: float
+    score: float | None
     threshold: float
     passed: bool
-    rows: int
-    bad: int
+    rows: int | None
+    bad: int | None
     reasons: tuple[str, ...]
     results: tuple[CheckResult, ...]
     trend: tuple[float, ...]
     quarantine: str
     run: str
+    withheld: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,11 @@ class ProfileTable:
 def quality(
     platform: Platform, dataset: str | None = None, run: str | None = None
 ) -> tuple[QualityReport, ...]:
-    """Return the latest results, of all datasets or one, or those of one run."""
+    """Return the latest results, of all datasets or one, or those of one run; for a role, as much as it may see."""
+    if isinstance(platform, Restricted):
+        from lakewright.app.permitted import permitted_quality
+
+        return permitted_quality(platform, dataset, run)
     wanted = [platform.dataset_id(dataset)] if dataset else list(platform.project.datasets)
     if run is not None:
         info = platform.journal.run(run)
@@ -105,22 +114,34 @@ def audit(platform: Platform, dataset: str | None = None) -> tuple[QualityReport
 
 
 def profile(platform: Platform, dataset: str | None = None) -> tuple[ProfileTable, ...]:
-    """Profile tables as they are now: nulls, distinct values, range, quantiles, frequent values."""
-    services = platform.services
+    """Profile tables as they are now: nulls, distinct values, range, quantiles, frequent values.
+
+    For a role, the columns that it sees as they are, of tables of which it sees every row.
+    """
+    if isinstance(platform, Restricted):
+        from lakewright.app.permitted import permitted_profile
+
+        return permitted_profile(platform, dataset)
     ids = [platform.dataset_id(dataset)] if dataset else list(platform.project.datasets)
-    found = []
-    for id in ids:
-        cursor = services.session.cursor()
+    found = [made for id in ids if (made := profile_of(platform, id)) is not None]
+    if dataset and not found:
+        raise NotFoundError("LW901", f"{ids[0]} has not been built yet")
+    return tuple(found)
+
+
+def profile_of(platform: Platform, id: str, only: Collection[str] | None = None) -> ProfileTable | None:
+    """Return the profile of a table, of all its columns or *only* some (in small letters); None before it is built."""
+    services = platform.services
+    with services.session.cursor() as cursor:
         columns = services.lake.columns(cursor, id)
         if columns is None:
-            if dataset:
-                raise NotFoundError("LW901", f"{id} has not been built yet")
-            continue
-        own = {name: type for name, type in columns.items() if not hidden(name)}
-        made = profile_relation(cursor, table(id), own)
-        found.append(_profile_table(platform, id, made))
-        cursor.close()
-    return tuple(found)
+            return None
+        own = {
+            name: type
+            for name, type in columns.items()
+            if not hidden(name) and (only is None or name.lower() in only)
+        }
+        return _profile_table(platform, id, profile_relation(cursor, table(id), own))
 
 
 def report_path(platform: Platform, run: str | None = None) -> Path:

@@ -15,6 +15,7 @@ from lakewright.state import State, metadata, now
 from lakewright.state.types import UtcTime
 
 __all__ = [
+    "ROWS",
     "Edge",
     "LineageGraph",
     "follow",
@@ -43,6 +44,7 @@ lineage_edges = sa.Table(
     sa.Index("lineage_edges_upstream", "upstream", "upstream_column"),
 )
 
+#: The column of a link that goes into the choice of rows.
 ROWS = "*"
 
 
@@ -79,13 +81,15 @@ class Edge:
 class LineageGraph:
     """What leads to ``root`` and what it leads to: a dataset or ``zone.name.column``.
 
-    ``starts`` are the columns that were followed when they are all those of the dataset ``root``.
+    ``starts`` are the columns that were followed when they are all those of the dataset ``root``. ``hidden`` counts
+    the datasets or columns that whoever asks may not see.
     """
 
     root: str
     up: tuple[Edge, ...]
     down: tuple[Edge, ...]
     starts: tuple[str, ...] = ()
+    hidden: int = 0
 
     @property
     def edges(self) -> tuple[Edge, ...]:
@@ -119,6 +123,7 @@ class LineageGraph:
                 }
                 for one in self.edges
             ],
+            **({"hidden": self.hidden} if self.hidden else {}),
         }
 
     def render(self, form: str) -> str:
@@ -144,6 +149,8 @@ class LineageGraph:
                 last = number == len(shown) - 1
                 lines.append(f"{'└─' if last else '├─'} {word}")
                 _branch(lines, start, links, "   " if last else "│  ", {start})
+        if self.hidden:
+            lines.append(f"and {self.hidden:,} that may not be seen")
         return "\n".join(lines)
 
     def dot(self) -> str:

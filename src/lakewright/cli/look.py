@@ -6,7 +6,7 @@ import enum
 import sys
 import textwrap
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,9 @@ from lakewright.cli.output import (
     span,
 )
 from lakewright.errors import UsageError
+
+if TYPE_CHECKING:
+    from lakewright.app.quality import QualityReport
 
 __all__ = ["register"]
 
@@ -130,6 +133,8 @@ def quality(
     audit: Annotated[bool, typer.Option("--audit", help="Check the whole table as it is now.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Show the profile of the columns.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Print the path of the HTML report.")] = False,
+    role: RoleName = None,
+    user: UserName = None,
     project: ProjectFolder = Path(),
     target: TargetName = None,
     as_json: AsJson = False,
@@ -138,7 +143,7 @@ def quality(
     from lakewright.app import quality as verbs
     from lakewright.app.platform import Platform
 
-    with Platform.open(project, target) as platform:
+    with Platform.open(project, target, acting(role, user, None)) as platform:
         if report:
             path = str(verbs.report_path(platform, run))
             if as_json:
@@ -160,20 +165,29 @@ def quality(
         emit_json(shown)
         return
     for one in shown:
-        mark = "ok" if one.passed else "FAILED"
-        trend = "" if not one.trend else "  trend " + " ".join(f"{100 * score:.1f}" for score in one.trend)
-        print_text(
-            f"{one.dataset}  score {100 * one.score:.2f} %  {mark}  {one.rows:,} rows, {one.bad:,} bad{trend}"
-        )
-        print_table(
-            ["check", "severity", "met %", "violations", "observed", "ok"],
-            [(c.check_id, c.severity, c.percent, c.violations, c.observed, c.passed) for c in one.results],
-            right=["met %", "violations"],
-        )
-        if one.quarantine:
-            print_text(f"bad rows: lakewright query 'select * from {one.quarantine}'\n")
+        _show_quality(one)
     if not shown:
         note("no quality results yet: run `lakewright run` first")
+
+
+def _show_quality(one: QualityReport) -> None:
+    mark = "ok" if one.passed else "FAILED"
+    if one.score is None:
+        print_text(f"{one.dataset}  {mark}  (figures are of rows that may not all be seen)")
+        return
+    trend = "" if not one.trend else "  trend " + " ".join(f"{100 * score:.1f}" for score in one.trend)
+    print_text(
+        f"{one.dataset}  score {100 * one.score:.2f} %  {mark}  {one.rows:,} rows, {one.bad:,} bad{trend}"
+    )
+    print_table(
+        ["check", "severity", "met %", "violations", "observed", "ok"],
+        [(c.check_id, c.severity, c.percent, c.violations, c.observed, c.passed) for c in one.results],
+        right=["met %", "violations"],
+    )
+    if one.withheld:
+        note(f"{counted(one.withheld, 'check')} of {one.dataset} not shown")
+    if one.quarantine:
+        print_text(f"bad rows: lakewright query 'select * from {one.quarantine}'\n")
 
 
 def catalog(
@@ -230,6 +244,8 @@ def lineage(
     form: Annotated[
         GraphFormat, typer.Option("--format", help="How the graph is written.")
     ] = GraphFormat.text,
+    role: RoleName = None,
+    user: UserName = None,
     project: ProjectFolder = Path(),
     target: TargetName = None,
     as_json: AsJson = False,
@@ -238,7 +254,7 @@ def lineage(
     from lakewright.app.lineage import lineage as verb
     from lakewright.app.platform import Platform
 
-    with Platform.open(project, target) as platform:
+    with Platform.open(project, target, acting(role, user, None)) as platform:
         found = verb(platform, dataset, direction=direction.value, columns=columns)
         if as_json or form is GraphFormat.json:
             emit_json(found.data)

@@ -116,7 +116,7 @@ CODES: dict[str, Code] = {
     "LW823": Code(
         "only for the owner",
         "This command or property shows or changes more than a role's rules can be applied to.",
-        "roles can query, list the catalog, and ask for their own rights; leave out --role and LAKEWRIGHT_ROLE to act as the owner",
+        "roles can query, list the catalog, look at lineage, quality and profiles of what they see, and ask for their own rights; leave out --role and LAKEWRIGHT_ROLE to act as the owner",
     ),
     "LW824": Code(
         "no such role or user",
