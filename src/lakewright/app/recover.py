@@ -27,6 +27,7 @@ from lakewright.recovery.files import Stores
 from lakewright.recovery.heal import Healed
 from lakewright.recovery.model import Recovered
 from lakewright.recovery.place import LATEST, Place
+from lakewright.recovery.remake import remake
 from lakewright.recovery.whole import Report
 from lakewright.run.lease import LEASES
 from lakewright.run.loads import warehouse_loads
@@ -215,18 +216,36 @@ def _settle(platform: Platform, chosen: Chosen, mark: stand.Mark) -> datetime:
 def recover_files(platform: Platform, *, place: str | None = None, dry_run: bool = False) -> list[Healed]:
     """Put back the files of the lake that are gone or damaged, from whatever backup has them whole.
 
-    Nothing else is touched. Returns every file that was not right; one that no backup has is not healed.
+    Readable copies of raw files are made anew from their originals, without a backup. Nothing else is touched.
+    Returns every file that was not right; one that no backup has is not healed.
     """
-    opened = open_place(platform, place)
-    opened.require()
     source = _source(platform)
     id = f"{now():%Y%m%dt%H%M%S}-{secrets.token_hex(3)}"
     with contextlib.nullcontext() if dry_run else platform.journal.upkeep("recover files"):
+        made = _remake(platform, source, id, dry_run=dry_run)
+        try:
+            opened = open_place(platform, place)
+            opened.require()
+        except LakewrightError as error:
+            if not made or place is not None:
+                raise
+            # what was made anew needs no backup; the rest does
+            return made + healing.unhealed(source, made, error.problem.message)
         # tables first: without the files of its own tables the lake cannot tell of archives
         done = healing.heal(source, opened, id, healing.needed(source), dry_run=dry_run)
         with contextlib.suppress(LakewrightError):
             done += healing.heal_archives(source, opened, id, _archives(platform), dry_run=dry_run)
-    return done
+    known = {one.file for one in made}
+    return made + [one for one in done if one.file not in known]
+
+
+def _remake(platform: Platform, source: Source, id: str, *, dry_run: bool) -> list[Healed]:
+    try:
+        services = platform.services
+    except LakewrightError:
+        return []  # the lake itself is not there yet; backups may have it
+    with services.session.cursor() as cursor:
+        return remake(services, source, cursor, id, dry_run=dry_run)
 
 
 def _archives(platform: Platform) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lakewright.app.backup import open_place
 from lakewright.app.platform import Platform
@@ -12,6 +12,7 @@ from lakewright.plan.select import select as choose
 from lakewright.recovery import verify_files, verify_tables, verify_warehouses
 from lakewright.recovery.create import Source
 from lakewright.recovery.findings import WHOLE, Findings, Level
+from lakewright.recovery.remake import doubted
 from lakewright.sql.names import quarantine_id
 
 __all__ = ["verify"]
@@ -54,7 +55,9 @@ def verify(
 
     if everything and tables:
         _audit(platform, found)
-    verify_files.raw_files(source, chosen, found)
+    verify_files.raw_files(
+        source, chosen, found, _doubted(platform, source, chosen) if level == "deep" else {}
+    )
     try:
         services = platform.services
     except LakewrightError as error:
@@ -77,6 +80,15 @@ def verify(
             verify_tables.rules(services, cursor, chosen, readable, found)
             verify_warehouses.warehouses(services, cursor, chosen, readable, found)
     return found
+
+
+def _doubted(platform: Platform, source: Source, chosen: Callable[[str], bool]) -> dict[str, str]:
+    try:
+        services = platform.services
+    except LakewrightError:
+        return {}  # that is told when tables are looked at
+    with services.session.cursor() as cursor:
+        return doubted(services, source, cursor, chosen)
 
 
 def _never_built(platform: Platform, source: Source) -> bool:

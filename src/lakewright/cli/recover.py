@@ -124,7 +124,7 @@ def _files(place: str | None, project: Path, target: str | None, *, dry_run: boo
                     one.file,
                     one.dataset,
                     one.was,
-                    one.problem or ("would be put back" if dry_run else "put back"),
+                    one.problem or _done(made=one.made, dry_run=dry_run),
                 )
                 for one in done
             ],
@@ -136,6 +136,11 @@ def _files(place: str | None, project: Path, target: str | None, *, dry_run: boo
             "what no backup has: `lakewright recover --dataset NAME`, or build it anew with `run --full-refresh`"
         )
     sys.exit(0 if all(one.healed for one in done) else 1)
+
+
+def _done(*, made: bool, dry_run: bool) -> str:
+    what = "made anew from the original" if made else "put back"
+    return f"would be {what}" if dry_run else what
 
 
 def _datasets(

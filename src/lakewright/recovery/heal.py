@@ -19,18 +19,22 @@ from lakewright.recovery.files import Stores, Wanted, look, newest_entries, put
 from lakewright.recovery.model import Entry, Manifest
 from lakewright.recovery.place import Place
 
-__all__ = ["Healed", "archive_files", "heal", "heal_archives", "needed"]
+__all__ = ["Healed", "archive_files", "heal", "heal_archives", "needed", "unhealed"]
 
 
 @dataclass(frozen=True)
 class Healed:
-    """What became of a file that was gone or damaged: ``backup`` is empty where no backup has it whole."""
+    """What became of a file that was gone or damaged: ``problem`` says why it was not healed.
+
+    ``made`` tells that it was made anew from the original beside it, rather than taken from a backup.
+    """
 
     file: str
     dataset: str
     was: str
     healed: bool
     problem: str = ""
+    made: bool = False
 
 
 def needed(source: Source) -> list[Wanted]:
@@ -82,6 +86,17 @@ def heal(
                 problem = error.problem.message
         done.append(Healed(f"{one.kind}/{one.path}", one.dataset, state, not problem, problem))
     return done
+
+
+def unhealed(source: Source, healed: Sequence[Healed], why: str) -> list[Healed]:
+    """Return the other files that are gone or damaged, which nothing heals because of *why*."""
+    stores, known = Stores(source.store), {one.file for one in healed}
+    found = []
+    for one in needed(source):
+        name = f"{one.kind}/{one.path}"
+        if name not in known and (state := look(stores, one, deep=True)[0]) != "right":
+            found.append(Healed(name, one.dataset, state, False, why))
+    return found
 
 
 def heal_archives(

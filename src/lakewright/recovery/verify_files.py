@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,9 @@ __all__ = ["archives", "data_files", "databases", "raw_files"]
 
 #: A file that nobody names is left over only when it is older than what may be under way.
 _UNDER_WAY = timedelta(hours=1)
+
+#: What the archive tells of raw files.
+_MANIFESTS = "raw/_manifests/"
 
 Chosen = Callable[[str], bool]
 
@@ -113,8 +116,8 @@ def _parquet(stores: Stores, one: LakeFile, cursor: duckdb.DuckDBPyConnection, d
     return ""
 
 
-def raw_files(source: Source, chosen: Chosen, found: Findings) -> None:
-    """Compare the files of the raw zone with their manifest."""
+def raw_files(source: Source, chosen: Chosen, found: Findings, doubted: Mapping[str, str]) -> None:
+    """Compare the files of the raw zone with their manifest; *doubted* are those known to be wrong, and why."""
     with (
         tempfile.TemporaryDirectory() as name,
         copies.reading(copies.copy(source.database, Path(name))) as ask,
@@ -129,15 +132,17 @@ def raw_files(source: Source, chosen: Chosen, found: Findings) -> None:
         known = one.sha256 or checksums.of(one.kind, one.inside)
         wanted = Wanted(one.kind, one.inside, one.size, known, one.dataset)
         state, digest = look(stores, wanted, deep=found.level == "deep")
-        if state != "right":
+        if state != "right" or one.path in doubted:
             there = stores.sizes(one.kind).get(one.inside)
+            how = _how(state, there, wanted) if state != "right" else doubted[one.path]
             where = one.inside if one.kind == "raw" else f"archive/{one.inside}"
-            found.bad("raw files", one.dataset, where, _how(state, there, wanted), FILES)
+            found.bad("raw files", one.dataset, where, how, FILES)
         elif digest and one.kind == "raw":
             read.append(Entry("raw", one.path, stores.sizes("raw")[one.path], digest))
     checksums.save(source.state, read)
     rejects = {path for path in stores.sizes("raw") if path.startswith(REJECTS)}
     _orphans(stores, "raw", files.keys() | rejects, (), found)
+    _orphans(stores, "archive", {one.inside for one in files.values()}, (), found, prefix="raw/")
 
 
 def archives(source: Source, folders: Sequence[tuple[str, str]], found: Findings) -> None:
@@ -165,12 +170,20 @@ def _how(state: str, there: int | None, wanted: Wanted) -> str:
 
 
 def _orphans(
-    stores: Stores, kind: Kind, known: Collection[str], names: Collection[str], found: Findings
+    stores: Stores,
+    kind: Kind,
+    known: Collection[str],
+    names: Collection[str],
+    found: Findings,
+    *,
+    prefix: str = "",
 ) -> None:
     """Name files that nothing refers to. Those whose removal is due already are not told; *names* are their ends."""
     ends = {name.rpartition("/")[2] for name in names}
     late = datetime.now(UTC) - _UNDER_WAY
-    for one in stores[kind].list():
+    for one in stores[kind].list(prefix):
+        if one.path.startswith(_MANIFESTS):
+            continue  # for people
         if one.path in known or one.path.rpartition("/")[2] in ends or one.modified > late:
             continue
         heal = "lakewright compact --expire AGE" if kind == "tables" else ""

@@ -20,7 +20,7 @@ from lakewright.sources.scan import csv_scan, ndjson_scan, sql_type, table_funct
 from lakewright.spec.sources import RawDataset
 from lakewright.sql.names import column, identifier, literal
 
-__all__ = ["Reading", "reading"]
+__all__ = ["Reading", "copied", "reading"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,11 @@ def reading(
         for part in file.parts:
             if part.rows:
                 options = msgspec.json.encode(part.options, order="deterministic")
-                copied = _copied(file, part)
+                is_copy = copied(file, part)
                 # read_avro cannot unite UNION types of several files
                 alone = part.path if any("UNION(" in one.type for one in part.columns) else ""
                 moved = (in_archive(part.path), part.path.endswith(PACKED))
-                key = (part.format, options, part.columns, copied, _home(file), alone, moved)
+                key = (part.format, options, part.columns, is_copy, _home(file), alone, moved)
                 groups.setdefault(key, []).append((file, part))
     if any(key[0] == "avro" for key in groups):
         load(cursor, "avro")
@@ -124,21 +124,21 @@ def _column(name: str, kind: str, field: Field | None, part: Part) -> exp.Expr:
 def _source_file(group: Sequence[tuple[RawFile, Part]], store: RawStore) -> exp.Expr:
     """The path in the source, worked out from the address in raw, which DuckDB has as a constant per file."""
     file, part = group[0]
-    copied = _copied(file, part)
+    is_copy = copied(file, part)
     if len(group) == 1:
         return literal(f"{file.path}/{part.member}" if part.member else file.path)
-    inside = (ARCHIVED if in_archive(part.path) else "") + ("_readable/" if copied else "") + _home(file)
+    inside = (ARCHIVED if in_archive(part.path) else "") + ("_readable/" if is_copy else "") + _home(file)
     prefix = store.uri(inside)
     pattern = "^" + _quote(prefix) + r"year=\d+/month=\d+/day=\d+/(?:_v\d+/)?"
     value: exp.Expr = exp.Anonymous(
         this="regexp_replace", expressions=[column("filename"), literal(pattern), literal("")]
     )
-    for ending in ([r"~\.zst$"] if part.path.endswith(PACKED) else []) + ([r"~\.[a-z]+$"] if copied else []):
+    for ending in ([r"~\.zst$"] if part.path.endswith(PACKED) else []) + ([r"~\.[a-z]+$"] if is_copy else []):
         value = exp.Anonymous(this="regexp_replace", expressions=[value, literal(ending), literal("")])
     return value
 
 
-def _copied(file: RawFile, part: Part) -> bool:
+def copied(file: RawFile, part: Part) -> bool:
     """Whether a part is a readable copy, rather than the file itself or a slice of it."""
     here, whole = home_path(part.path), home_path(file.raw_path)
     return here != whole and not here.startswith(f"{whole}/")

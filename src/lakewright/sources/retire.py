@@ -35,7 +35,16 @@ from lakewright.sources.retired import (
 from lakewright.sources.staging import HEAD
 from lakewright.state import State
 
-__all__ = ["archive_files", "expire_files", "manifest_path", "objects_of", "restore_files", "sweep", "tell"]
+__all__ = [
+    "archive_files",
+    "expire_files",
+    "manifest_path",
+    "objects_of",
+    "pack",
+    "restore_files",
+    "sweep",
+    "tell",
+]
 
 _CHUNK = 1 << 20
 _TEXT = ("csv", "json", "ndjson")
@@ -234,7 +243,7 @@ def _move(store: RawStore, path: str, known: str, folder: Path, *, text: bool, s
         raise _DamagedError(f"raw/{path} is damaged: see `lakewright verify --deep`")
     target = ARCHIVED + path
     if text and _packable(local, path):
-        local, target = _pack(local), target + PACKED
+        local, target = pack(local, folder / "packed"), target + PACKED
     size, packed = local.stat().st_size, _sha256(local)
     if storage_class:
         store.put_as(local, target, storage_class)
@@ -261,13 +270,13 @@ def _fetch(store: RawStore, path: str, local: Path) -> str:
     return digest.hexdigest()
 
 
-def _pack(local: Path) -> Path:
+def pack(local: Path, target: Path) -> Path:
+    """Write *local*, packed with zstd as files of the archive are, to *target* and return that."""
     import pyarrow as pa
 
-    packed = local.with_name("packed")
-    with local.open("rb") as stream, pa.output_stream(str(packed), compression="zstd") as target:
-        _pour(stream, target)
-    return packed
+    with local.open("rb") as stream, pa.output_stream(str(target), compression="zstd") as out:
+        _pour(stream, out)
+    return target
 
 
 def _unpack(local: Path) -> Path:
