@@ -227,7 +227,8 @@ def test_killed_at_every_kind_of_write_the_end_is_the_same(
         assert command.wait() == (-signal.SIGKILL if number else 0), command.text
         return Folder(copy)
 
-    end = content(again(0, str(count)) / "lake/raw")
+    folder = again(0, str(count))
+    end, archived = content(folder / "lake/raw"), content(folder / "lake/archive/raw").keys()
     moments = count.read_text().splitlines()
     for number in {name: number for number, name in enumerate(moments, 1)}.values():
         folder = again(number)
@@ -237,5 +238,7 @@ def test_killed_at_every_kind_of_write_the_end_is_the_same(
             assert rows == expected or (not rows and "false" in policy), moments[number - 1]
             lw.lifecycle()
             assert content(folder / "lake/raw") == end, moments[number - 1]
+            there = content(folder / "lake/archive/raw")
+            assert len(there) == len(archived), moments[number - 1]
             assert lw.sql(VISITS).fetchall() == (expected if "true" in policy else [])
             assert verify(platform, level="deep").problems == []

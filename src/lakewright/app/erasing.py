@@ -26,6 +26,8 @@ from lakewright.lake import holds
 from lakewright.lake.raw import RawStore, open_raw
 from lakewright.run.loads import loaded_states, rewrite_warehouse
 from lakewright.security import audit, forgotten
+from lakewright.sources.retire import sweep
+from lakewright.sources.retired import retired_of
 from lakewright.spec.sources import FileSource
 from lakewright.state import now
 
@@ -325,6 +327,8 @@ class Work:
 
     def erase(self) -> None:
         """Erase everywhere but in warehouses. Each step may be done again."""
+        # copies that a killed `lifecycle` left are in no manifest
+        sweep(self.platform.state, self.services.store, retired_of(self.platform.state))
         if not self._touched():
             return
         held = {id for id in self.spec.datasets if self._held(id)}

@@ -88,7 +88,7 @@ def due(platform: Platform, id: str, before: date, held: Sequence[Hold], *, move
 def age(platform: Platform, id: str, found: Due, *, moves: bool) -> Aged:
     """Move the files that are due to the archive, or delete them; end what a killed call began."""
     services = platform.services
-    retire.sweep(platform.state, services.store, retired_of(platform.state, id))
+    _settle(platform, id)
     stay, rows, count = Counter(found.stay), 0, 0
     call = f"{now().date().isoformat()}-{uuid.uuid4().hex[:12]}"
     known = _known(platform) if moves and found.files else {}
@@ -127,7 +127,7 @@ def archives(platform: Platform, id: str | None = None) -> list[Archive]:
 def restore(platform: Platform, id: str, wanted: Sequence[str]) -> tuple[int, int]:
     """Bring archived files of a raw dataset back to the raw zone; return how many calls' and how many rows."""
     state, store = platform.state, platform.services.store
-    retire.sweep(state, store, retired_of(state, id))
+    _settle(platform, id)
     mine = [
         one
         for one in retired_of(state, id)
@@ -139,6 +139,16 @@ def restore(platform: Platform, id: str, wanted: Sequence[str]) -> tuple[int, in
     retire.tell(state, store, id, calls)
     files = _taken(platform, id)
     return len(calls), sum(_rows(files, one) for one in mine)
+
+
+def _settle(platform: Platform, id: str) -> None:
+    """End what a killed call began: files on the wrong side, and manifests that were not written."""
+    state, store = platform.state, platform.services.store
+    found = retired_of(state, id)
+    retire.sweep(state, store, found)
+    calls = {one.archive for one in found if one.kind == "archived"}
+    late = {one for one in calls if not store.exists(retire.manifest_path(id, one))}
+    retire.tell(state, store, id, late | {one.archive for one in found if one.kind == "restored"})
 
 
 def _rows(files: Mapping[tuple[str, int], RawFile], one: Retired) -> int:

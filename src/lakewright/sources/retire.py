@@ -1,8 +1,8 @@
 """Move old raw files to the archive, delete them, and bring them back; each file is at one place at any moment.
 
 Archived files keep their bytes: text is packed with zstd, as DuckDB reads it, everything else is packed by itself.
-The order makes it safe to be killed: copied and read again, then noted in the state, then removed where it was.
-A copy that nobody noted is written again by the next call; one that was left behind is removed by it.
+The order makes it safe to be killed: what is begun is noted, then copied and read again, then noted as archived, then
+removed where it was. What a killed call left on either side is removed by the next one.
 """
 
 from __future__ import annotations
@@ -83,6 +83,9 @@ def archive_files(
     """
     at = datetime.now(UTC)
     found, problems = [], []
+    begun = [_begun(file, id, at) for file in files]
+    with state.begin(raw_files, retired_files) as connection:
+        retire(connection, begun)
     with staging(store) as folder:
         for file in files:
             text = {file.raw_path: file.format if plain else ""}
@@ -106,11 +109,20 @@ def archive_files(
             found.append(
                 Retired(file.dataset, file.path, file.version, "archived", id, at, file.rows, tuple(moved))
             )
+    moved_ones = {(one.path, one.version) for one in found}
+    done = [one for one in begun if (one.path, one.version) in moved_ones]
     with state.begin(raw_files, retired_files) as connection:
+        ended(connection, done)
         retire(connection, found)
         also(connection, found)
-    sweep(state, store, found)
+    sweep(state, store, [*found, *(one for one in begun if one not in done)])
     return found, problems
+
+
+def _begun(file: RawFile, id: str, at: datetime) -> Retired:
+    """What is noted before a file is copied: whatever of it is in the archive is not to stay there."""
+    copies = [Moved(path, ARCHIVED + path + end, 0, "") for path in objects_of(file) for end in ("", PACKED)]
+    return Retired(file.dataset, file.path, file.version, "restored", id, at, file.rows, tuple(copies))
 
 
 def expire_files(state: State, store: RawStore, files: Sequence[RawFile], id: str) -> list[Retired]:

@@ -32,7 +32,8 @@ __all__ = [
     "rewrote",
 ]
 
-#: What became of an old file. One that was ``restored`` is where it was, and what the archive has of it is to go.
+#: What became of an old file. One that was ``restored``, or is only on its way to the archive, is where it was, and
+#: what the archive has of it is to go.
 Gone = Literal["archived", "expired", "restored"]
 
 #: One row per version of a file that is in the archive or gone. ``done`` tells that what it left behind was
