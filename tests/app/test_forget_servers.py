@@ -1,4 +1,4 @@
-"""A person is erased where lake, state, warehouse and cache are on servers, and as far as it can be on Iceberg."""
+"""A person is erased where lake, state, warehouse and cache are on servers."""
 
 from __future__ import annotations
 
@@ -118,6 +118,30 @@ def _in_database(url: str) -> set[str]:
     return found
 
 
+def _in_mariadb(address: str) -> set[str]:
+    """Tables of the database, and the files that the server keeps them in, with a text of theirs."""
+    import pymysql
+
+    server, _, name = address.removeprefix("mysql://root@127.0.0.1:").partition("/")
+    found = set()
+    with pymysql.connect(
+        host="127.0.0.1", port=int(server), user="root", database=name, autocommit=True
+    ) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", [name])
+        for (one,) in cursor.fetchall():
+            cursor.execute(f"SELECT * FROM `{one}`")
+            if any(in_bytes(repr(cursor.fetchall()).encode(), word) for word in MARKERS):
+                found.add(f"mart {one}")
+        cursor.execute("SHOW VARIABLES LIKE 'datadir'")
+        folder = Path(str((cursor.fetchone() or ("", ""))[1])) / name
+        cursor.execute("FLUSH TABLES")
+    for file in folder.iterdir():
+        if any(in_bytes(file.read_bytes(), word) for word in MARKERS):
+            found.add(f"mart file {file.name}")
+    return found
+
+
 def _in_bucket(double: Ministack, bucket: str) -> set[str]:
     store = fs.S3FileSystem(
         access_key=double.key_id, secret_key=double.secret, endpoint_override=double.endpoint, scheme="http",
@@ -140,20 +164,47 @@ def _in_redis(server: Redis) -> set[str]:
     return {"redis value"} if any(in_bytes(bytes(one), word) for one in values for word in MARKERS) else set()
 
 
+@pytest.mark.slow
 @pytest.mark.iceberg
-def test_iceberg_forgets_no_versions_and_says_so(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+@pytest.mark.s3
+@pytest.mark.mariadb
+def test_on_iceberg_with_a_mariadb_warehouse_nothing_is_found(
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    ministack: Ministack,
+    mariadb_database: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     folder = Folder(tmp_path / "shop")
-    marked_shop(folder, more=settings(folder, lake_settings("iceberg-rest", request)))
+    lake = msgspec.structs.replace(
+        lake_settings("iceberg-rest", request), path=f"s3://{ministack.bucket()}/shop"
+    )
+    marked_shop(folder, warehouse=mariadb_database, more=settings(folder, lake))
     buy(folder, people_of(60))
     with lakewright.open(folder.root) as lw:
-        lw.run("+processed.customers").raise_for_status()
-        others = lw.sql("select count(*) from processed.customers where customer_id <> 42").fetchall()
-    with pytest.raises(LakewrightError, match="LW813") as caught:
+        lw.run().raise_for_status()
+        others = lw.sql(
+            "select columns(c -> c not like '\\_%') from processed.customers where customer_id <> 42 order by 1"
+        ).fetchall()
+    buckets = (str(lake.warehouse).rpartition("/")[2], lake.path.split("/")[2])
+
+    def held() -> set[str]:
+        return set().union(*(_in_bucket(ministack, one) for one in buckets)) | _in_mariadb(mariadb_database)
+
+    before = held()
+    assert {one.partition(" ")[0] for one in before} == {"s3", "mart"}
+    assert any("/data/" in one and one.endswith(".parquet") for one in before)
+    assert any("/metadata/" in one and one.endswith(".avro") for one in before)
+    with monkeypatch.context() as patch, pytest.raises(LakewrightError, match=r"LW813(.|\n)*versions lake"):
+        patch.setattr("lakewright.lake.iceberg.find_spec", lambda name: None)
         forget(folder)
-    assert "versions" in str(caught.value)
-    done = forget(folder, partial=True)
-    assert not done.complete
-    assert done.remaining == ()
+    assert held() == before
+    done = forget(folder, reason="ticket 8")
+    assert done.complete
+    assert held() == set()
     with lakewright.open(folder.root) as lw:
-        assert lw.sql("select count(*) from processed.customers").fetchall() == others
-        assert lw.sql("select count(*) from processed.customers where name like 'Zora%'").fetchall() == [(0,)]
+        assert (
+            lw.sql("select columns(c -> c not like '\\_%') from processed.customers order by 1").fetchall()
+            == others
+        )
+        assert {one.status for one in lw.run().tasks} == {"unchanged"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -215,8 +214,11 @@ def test_files_elsewhere_are_left_alone(
     assert bare("file:/b/t") == bare("file:///b/t") == bare("/b/t")
 
 
-def test_without_pyiceberg_it_says_what_to_install(lake: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    insert(lake, 0)
-    monkeypatch.setitem(sys.modules, "pyiceberg.exceptions", None)
-    with pytest.raises(LakewrightError, match=r"LW419(.|\n)*lakewright\[iceberg\]"):
-        lake.lake.compact(lake.cursor, [TABLE])
+def test_without_pyiceberg_it_says_what_to_install(
+    open_test_lake: OpenLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakewright.lake.iceberg.find_spec", lambda name: None)
+    opened = open_test_lake("iceberg-rest")
+    for call in (opened.lake.compact, lambda c: opened.lake.purge(c, [])):
+        with pytest.raises(LakewrightError, match=r"LW413(.|\n)*lakewright\[iceberg\]"):
+            call(opened.cursor)

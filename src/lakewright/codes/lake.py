@@ -97,11 +97,6 @@ CODES: dict[str, Code] = {
         "`partition_by` or `sort_by` names a column that the table does not have, or is no column.",
         "name columns of the dataset; `sort_by` takes a column, optionally with asc or desc",
     ),
-    "LW419": Code(
-        "pyiceberg missing",
-        "Upkeep of an Iceberg lake needs the package pyiceberg, which is not installed.",
-        "pip install 'lakewright[iceberg]'",
-    ),
     "LW420": Code(
         "a hold is in the way, or there is none",
         "A legal hold keeps data from being expired, archived or forgotten; or a hold was named that is not on.",

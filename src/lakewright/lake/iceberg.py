@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
@@ -53,8 +54,6 @@ _CAPABILITIES = Capabilities(
     change_partitions=False,
     notes={
         "change_partitions": "keep the table's partitions, or build the dataset under a new name",
-        "compaction": _KEPT_BY_THE_CATALOG,
-        "expiry": _KEPT_BY_THE_CATALOG,
         "change_feed": "read by _batch_id instead",
     },
 )
@@ -91,9 +90,9 @@ class IcebergLake(AttachedLake):
         open_storage(session, spec, resolve)
         lake._attach(spec, resolve)
         if spec.catalog in _SELF_MAINTAINED:
-            lake.capabilities = replace(
-                _CAPABILITIES, compaction=False, expiry=False, orphan_cleanup=False, sorted_tables=False
-            )
+            lake.capabilities = _without_upkeep(_KEPT_BY_THE_CATALOG)
+        elif find_spec("pyiceberg") is None:
+            lake.capabilities = _without_upkeep("pip install 'lakewright[iceberg]'")
         else:
             lake._rest = RestTables(spec, resolve, lambda: session.hidden)
         if not read_only:
@@ -340,7 +339,7 @@ class IcebergLake(AttachedLake):
     ) -> list[Compaction]:
         """See :meth:`lakewright.lake.protocol.Lake.compact`; a table is written anew in the order of its ``sort_by``.
 
-        Raises LW413 where the catalog does that itself (S3 Tables, Glue), LW419 without pyiceberg.
+        Raises LW413 where the catalog does that itself (S3 Tables, Glue), and without pyiceberg.
         """
         rest = self._maintained("compaction")
         chosen = iceberg_upkeep.chosen(self, cursor, ids)
@@ -402,6 +401,17 @@ class IcebergLake(AttachedLake):
         self.capabilities.require(what, self.kind)
         assert self._rest is not None
         return self._rest
+
+
+def _without_upkeep(instead: str) -> Capabilities:
+    return replace(
+        _CAPABILITIES,
+        compaction=False,
+        expiry=False,
+        orphan_cleanup=False,
+        sorted_tables=False,
+        notes={**_CAPABILITIES.notes, "compaction": instead, "expiry": instead},
+    )
 
 
 def _moment(milliseconds: int) -> datetime:

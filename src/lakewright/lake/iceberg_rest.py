@@ -51,10 +51,8 @@ class RestTables:
     @contextlib.contextmanager
     def _coded(self, id: str) -> Iterator[None]:
         """Turn pyiceberg's errors, and the network's, into coded ones without secrets."""
-        try:
-            from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
-        except ImportError:
-            raise RunError("LW419", "pyiceberg is not installed") from None
+        from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
+
         try:
             yield
         except LakewrightError:
@@ -72,7 +70,7 @@ class RestTables:
             raise RunError("LW408", f"upkeep of {id} failed: {type(error).__name__}: {text}") from None
 
     def load(self, id: str) -> Table:
-        """Return the table as it is now. Raises LW419 without pyiceberg, LW408 when the catalog does not answer."""
+        """Return the table as it is now. Raises LW408 when the catalog does not answer."""
         with self._coded(id):
             if self._catalog is None:
                 from pyiceberg.catalog.rest import RestCatalog
