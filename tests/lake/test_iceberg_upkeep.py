@@ -195,6 +195,26 @@ def test_interrupted_anywhere_the_next_call_finishes(
     assert len(versions(lake)) == 1
 
 
+def test_a_large_table_ends_in_few_files_and_is_then_left_alone(lake: Opened) -> None:
+    lake.lake.create_table(lake.cursor, "processed.wide", {"id": "BIGINT", "name": "VARCHAR"})
+    wide = "repeat(md5(i::VARCHAR), 3)"
+    with lake.lake.transaction(lake.cursor, message="rows"):
+        lake.rows(f"INSERT INTO lake.processed.wide SELECT i, {wide} FROM range(400_000) r(i)")
+    before = lake.rows("SELECT count(*), sum(hash(t)) FROM lake.processed.wide t")
+    assert len(lake.lake.files(lake.cursor, "processed.wide")) > 1
+    [report] = lake.lake.compact(lake.cursor, ["processed.wide"])
+    assert report.after == 1
+    [again] = lake.lake.compact(lake.cursor, ["processed.wide"])
+    assert (again.before, again.after) == (1, 1)
+    assert lake.rows("SELECT count(*), sum(hash(t)) FROM lake.processed.wide t") == before
+    # a few rows more are no reason to write all of them again
+    with lake.lake.transaction(lake.cursor, message="one"):
+        lake.rows("INSERT INTO lake.processed.wide VALUES (1, 'one')")
+    version = versions(lake)
+    [still] = lake.lake.compact(lake.cursor, ["processed.wide"])
+    assert (still.before, still.after, versions(lake)) == (2, 2, version)
+
+
 def test_files_elsewhere_are_left_alone(
     lake: Opened, ministack: Ministack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

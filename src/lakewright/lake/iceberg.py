@@ -205,9 +205,7 @@ class IcebergLake(AttachedLake):
         new = sort_by and self.columns(cursor, id) is None
         super().create_table(cursor, id, columns, partition_by=partition_by, sort_by=sort_by, comment=comment)
         if new:
-            self._set_property(
-                cursor, id, iceberg_meta.SORT_BY, json.dumps(list(sort_by), ensure_ascii=False)
-            )
+            self.set_property(cursor, id, iceberg_meta.SORT_BY, json.dumps(list(sort_by), ensure_ascii=False))
 
     def columns(self, cursor: duckdb.DuckDBPyConnection, id: str) -> dict[str, str] | None:
         """See :meth:`lakewright.lake.protocol.Lake.columns`."""
@@ -246,9 +244,10 @@ class IcebergLake(AttachedLake):
     def set_comment(self, cursor: duckdb.DuckDBPyConnection, id: str, comment: str) -> None:
         """See :meth:`lakewright.lake.protocol.Lake.set_comment`: kept as the table's property ``comment``."""
         self._writable()
-        self._set_property(cursor, id, "comment", comment)
+        self.set_property(cursor, id, "comment", comment)
 
-    def _set_property(self, cursor: duckdb.DuckDBPyConnection, id: str, name: str, value: str) -> None:
+    def set_property(self, cursor: duckdb.DuckDBPyConnection, id: str, name: str, value: str) -> None:
+        """Set one of the table's properties, in a commit of its own unless a transaction is under way."""
         properties = f"{{{_text(name)}: {_text(value)}}}"
         self.run(cursor, f"CALL set_iceberg_table_properties({iceberg_meta.name_of(id)}, {properties})")
 

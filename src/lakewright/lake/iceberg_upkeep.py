@@ -28,8 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = ["chosen", "first_kept", "forget_before", "rewrite", "sweep"]
 
-#: Data files below this many bytes are worth putting together.
+#: Data files below this many bytes are worth putting together, or below three quarters of the table's own target.
 SMALL = 64 << 20
+
+#: How large a writer makes a data file: Iceberg's own property and default. DuckDB would begin another at 8 MiB,
+#: but for each partition it makes one, however large, and refuses the property.
+_TARGET, _TARGET_BYTES = "write.target-file-size-bytes", 512 << 20
 
 #: A table is written anew when this share of its bytes is in small files, or of its rows deleted.
 _WORTHWHILE = 0.1
@@ -52,6 +56,8 @@ class _Lake(Protocol):
     ) -> tuple[str, ...]: ...
 
     def ids(self, cursor: duckdb.DuckDBPyConnection, version: int | None = None) -> set[str]: ...
+
+    def set_property(self, cursor: duckdb.DuckDBPyConnection, id: str, name: str, value: str) -> None: ...
 
     def within_lock(self, cursor: duckdb.DuckDBPyConnection) -> AbstractContextManager[None]: ...
 
@@ -119,8 +125,11 @@ def rewrite(
     found, entries = rest.entries(id)
     before = sum(not int(one.data_file.content) for one in entries)
     start = found.metadata.current_snapshot_id
-    if start is None or not (entries if always else _worthwhile(entries)):
+    target = int(found.metadata.properties.get(_TARGET, _TARGET_BYTES))
+    if start is None or not (entries if always else _worthwhile(entries, min(SMALL, target * 3 // 4))):
         return Compaction(id, before, before)
+    if _TARGET not in found.metadata.properties and found.spec().is_unpartitioned():
+        lake.set_property(cursor, id, _TARGET, str(target))
     name, order = table(id, CATALOG), _order(lake, cursor, id)
     staged = exp.select("*").from_(name.copy())
     staged = staged.order_by(*order) if order else staged
@@ -144,14 +153,14 @@ def _order(lake: _Lake, cursor: duckdb.DuckDBPyConnection, id: str) -> list[str]
     return list(schema.sort_expressions(lake.sort_keys(cursor, id), lake.columns(cursor, id) or {}))
 
 
-def _worthwhile(entries: Sequence[ManifestEntry]) -> bool:
-    """Whether a tenth of the rows is deleted, or a tenth of the bytes in small files that could be one."""
+def _worthwhile(entries: Sequence[ManifestEntry], least: int) -> bool:
+    """Whether a tenth of the rows is deleted, or a tenth of the bytes in files below *least* that could be one."""
     data = [one.data_file for one in entries if not int(one.data_file.content)]
     rows = sum(one.record_count for one in data)
     deleted = sum(one.data_file.record_count for one in entries if int(one.data_file.content))
     if rows and deleted >= rows * _WORTHWHILE:
         return True
-    small = [one for one in data if one.file_size_in_bytes < SMALL]
+    small = [one for one in data if one.file_size_in_bytes < least]
     beside = Counter((one.spec_id, repr(one.partition)) for one in small)
     mergeable = [one for one in small if beside[one.spec_id, repr(one.partition)] > 1]
     size = sum(one.file_size_in_bytes for one in mergeable)
