@@ -90,7 +90,7 @@ COMPILE := $(UV_RUN) pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 lock: | $(filter .tools/bin/uv,$(UV)) ## write the two locks anew; ARGS=--upgrade takes newer versions
-	$(COMPILE) $(ARGS) pyproject.toml --extra postgres --extra rest --group build -o requirements.lock
+	$(COMPILE) $(ARGS) pyproject.toml --extra postgres --extra rest --extra locations --group build -o requirements.lock
 	$(COMPILE) $(ARGS) pyproject.toml --all-extras --group build --group dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## remove what the targets made, but not the environments

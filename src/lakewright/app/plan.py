@@ -167,7 +167,7 @@ def _statements(platform: Platform, ids: Sequence[str]) -> dict[str, str]:
     found = {}
     for id in ids:
         dataset = platform.project.datasets.get(id)
-        if dataset is not None and dataset.sql is not None:
-            tree = parse_query(dataset.sql, path=dataset.sql_path or dataset.path)
+        if dataset is not None and dataset.shown_sql is not None:
+            tree = parse_query(dataset.shown_sql, path=dataset.sql_path or dataset.path)
             found[id] = tree.sql("duckdb", pretty=True)
     return found

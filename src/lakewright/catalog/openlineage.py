@@ -138,7 +138,7 @@ def job_of(project: Project, dataset: str) -> Job:
         return Job(namespace, dataset, "INGEST")
     one = project.datasets[dataset]
     owner = one.file.owner or project.file.defaults.owner
-    return Job(namespace, dataset, "BUILD", one.file.description, owner, one.file.tags, one.sql)
+    return Job(namespace, dataset, "BUILD", one.file.description, owner, one.file.tags, one.shown_sql)
 
 
 def input_of(entry: Entry, *, version: str = "", rows: int | None = None) -> Input:

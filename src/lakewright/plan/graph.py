@@ -146,7 +146,7 @@ def inferred_into(project: Project, dataset: Dataset) -> frozenset[str]:
     found = set()
     for one in fact.lookups.values() if fact else ():
         of = project.datasets.get(one.dimension)
-        if one.missing == "infer" and of is not None and of.file.dimension and not of.file.dimension.date:
+        if one.missing == "infer" and of is not None and of.file.dimension and not of.file.dimension.complete:
             found.add(of.id)
     return frozenset(found)
 

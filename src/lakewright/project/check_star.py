@@ -19,6 +19,7 @@ def star_problems(dataset: Dataset, project: Project) -> Iterator[Found]:
     """Yield everything that is wrong with the part of *dataset* in a star schema."""
     if dataset.file.dimension is not None:
         yield from _dimension(dataset)
+        yield from _places(dataset, project)
     if dataset.file.fact is not None:
         for name, one in dataset.file.fact.lookups.items():
             yield from _lookup(dataset, name, one, project)
@@ -28,9 +29,11 @@ def _dimension(dataset: Dataset) -> Iterator[Found]:
     file, key = dataset.file, dataset.surrogate_key
     assert file.dimension is not None
     days = file.dimension.date is not None
+    made = file.dimension.generated
     mode = file.write.mode
-    if days and mode not in (None, "replace"):
-        yield Found("LW127", "a dimension of days is always made as a whole", ("write", "mode"))
+    if made and mode not in (None, "replace"):
+        what = "days" if days else "places"
+        yield Found("LW127", f"a dimension of {what} is always made as a whole", ("write", "mode"))
     elif mode is not None and mode not in _MODES:
         yield Found(
             "LW127",
@@ -61,6 +64,20 @@ def _dimension(dataset: Dataset) -> Iterator[Found]:
             if known is not None and name.lower() not in known:
                 message = f"{dataset.id} has no column {name!r}{nearest(name, known.values())}"
                 yield Found("LW128", message, ("dimension", place, name))
+
+
+def _places(dataset: Dataset, project: Project) -> Iterator[Found]:
+    """The columns of a dimension of places are those of the dataset that mentions them."""
+    location = dataset.file.dimension.location if dataset.file.dimension else None
+    other = project.datasets.get(location.from_ or "") if location else None
+    known = known_columns(other) if other is not None else None
+    if location is None or known is None:
+        return
+    for name in location.keys:
+        column = getattr(location, name)
+        if column.lower() not in known:
+            message = f"{location.from_} has no column {column!r}{nearest(column, known.values())}"
+            yield Found("LW128", message, ("dimension", "location", name))
 
 
 def _lookup(dataset: Dataset, name: str, one: Lookup, project: Project) -> Iterator[Found]:

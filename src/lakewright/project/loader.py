@@ -23,6 +23,7 @@ from lakewright.project.targets import PROJECT_FILE, read_project_file
 from lakewright.spec.dataset import Dataset, DatasetFile
 from lakewright.spec.project import Project, ProjectFile, UnitTest
 from lakewright.spec.sources import SOURCES
+from lakewright.spec.star import Dimension
 from lakewright.spec.warehouse import Warehouse
 
 __all__ = ["Loaded", "load", "problems", "read_project"]
@@ -158,8 +159,8 @@ class _Reader:
             stood = self.stand_ins.put(file, found.path, found.name)
         if len(self.problems) > before:
             return None
-        if file.dimension is not None and file.dimension.date is not None:
-            sql = self._days(file, found)
+        if file.dimension is not None and file.dimension.generated:
+            sql = self._generated(file.dimension, found)
             if sql is None:
                 return None
         return Dataset(
@@ -179,10 +180,11 @@ class _Reader:
         """Exactly one of ``from``, SQL and Python says what a dataset is made of."""
         where = Where(found.path, 1)
         queries = [found.files[kind] for kind in (".sql", ".py") if kind in found.files]
-        if file.dimension is not None and file.dimension.date is not None:
+        if file.dimension is not None and file.dimension.generated:
+            one = "date" if file.dimension.date is not None else "location"
             made = [*(["`from`"] if file.from_ else []), *queries, *(["`steps`"] if file.steps else [])]
             if made:
-                self._contradiction(where, f"`dimension.date` makes the rows, and so does {made[0]}")
+                self._contradiction(where, f"`dimension.{one}` makes the rows, and so does {made[0]}")
             return
         if len(queries) == 2:
             self._contradiction(where, f"both {queries[0]} and {queries[1]} make this dataset")
@@ -203,17 +205,27 @@ class _Reader:
                 Problem("LW121", "nothing says what this dataset is made of", where, remedy=remedy)
             )
 
-    def _days(self, file: DatasetFile, found: _files.DatasetFiles) -> str | None:
-        """The query of a dimension of days; None when its settings are wrong."""
+    def _generated(self, dimension: Dimension, found: _files.DatasetFiles) -> str | None:
+        """The query of a dimension of days or of places; None when its settings are wrong."""
         from lakewright.project.dates import date_problems, date_query
+        from lakewright.project.locations import location_problems, location_query
 
-        assert file.dimension is not None and file.dimension.date is not None
-        wrong = date_problems(file.dimension.date)
+        days, location = dimension.date, dimension.location
+        wrong = [(("date", key), message) for key, message in date_problems(days)] if days else []
+        if location is not None:
+            wrong += [(("location", key), message) for key, message in location_problems(location)]
+        if days and location:
+            wrong.append((("location", ""), "a dimension is of days or of places, not of both"))
         places = locations(str(self.root))
-        for key, message in wrong:
-            where = places.where(found.path, ("dimension", "date", key))
+        for keys, message in wrong:
+            where = places.where(found.path, ("dimension", *(key for key in keys if key)))
             self.problems.append(Problem("LW127", message, where))
-        return None if wrong else date_query(file.dimension.date, file.dimension.key or "date_key")
+        if wrong:
+            return None
+        if days is not None:
+            return date_query(days, dimension.key or "date_key")
+        assert location is not None
+        return location_query(location)
 
     def _contradiction(self, where: Where, message: str, remedy: str = "") -> None:
         self.problems.append(Problem("LW120", message, where, remedy=remedy))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakewright.spec.star import DateDimension, Dimension, Fact, Lookup
+from lakewright.spec.star import DateDimension, Dimension, Fact, LocationDimension, Lookup
 
 __all__ = ["STAR"]
 
@@ -12,6 +12,14 @@ STAR: dict[type, dict[str, str]] = {
         "unknown": "Values of the member for facts whose member is not known, by column.",
         "not_applicable": "Values of the member for facts that have none, by column.",
         "date": "Makes it a dimension of days, which needs no source.",
+        "location": "Makes it a dimension of places: countries, subdivisions, or the places that a dataset mentions.",
+    },
+    LocationDimension: {
+        "from": "Dataset whose places are the members; without it, the list of ISO 3166.",
+        "country": "Its column with the country: a name, or a code of two or three letters.",
+        "region": "Its column with the part of the country: a name or a code.",
+        "city": "Its column with the city.",
+        "level": "Which list it is without `from`: countries, or their subdivisions.",
     },
     DateDimension: {
         "from": "First day.",

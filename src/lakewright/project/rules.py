@@ -53,7 +53,7 @@ from lakewright.spec.project import (
 )
 from lakewright.spec.rest import Auth, Paginator, Parent, RateLimit, RestDataset, RestIncremental, RestSource
 from lakewright.spec.sources import AGED, FileDataset, FileSource, PythonSource, ReadOptions
-from lakewright.spec.star import DateDimension, Dimension, Fact, Lookup
+from lakewright.spec.star import DateDimension, Dimension, Fact, LocationDimension, Lookup
 from lakewright.spec.steps import Aggregate, Cast, PythonStep
 from lakewright.spec.warehouse import Warehouse, WarehouseTable, WarehouseView
 
@@ -379,6 +379,7 @@ TEXT_RULES: dict[Field, TextRule] = {
     (Fact, "dimensions"): _dataset,
     (Lookup, "dimension"): _dataset,
     (Dimension, "key"): _column,
+    (LocationDimension, "from_"): _dataset,
     (Warehouse, "tables"): _dataset,
     (WarehouseTable, "dataset"): _dataset,
     (WarehouseView, "sql"): _filled,

@@ -214,7 +214,7 @@ class StarWork:
             dataset.natural_keys,
             columns,
             versions=write_mode(dataset) == "scd2",
-            days=dimension is not None and dimension.date is not None,
+            days=dimension is not None and dimension.complete,
         )
 
     def _run(self, statement: exp.Expr) -> int:

@@ -170,10 +170,18 @@ class Dataset(Spec, frozen=True, kw_only=True):
         return {name: one.mask for name, one in self.file.columns.items() if one.mask is not None}
 
     @property
+    def shown_sql(self) -> str | None:
+        """The query as people may want to read it; None without one, and for one that holds the lists of a standard."""
+        dimension = self.file.dimension
+        return None if dimension is not None and dimension.location is not None else self.sql
+
+    @property
     def natural_keys(self) -> tuple[str, ...]:
         """The columns that tell which rows are the same: those of ``write.keys``, or with ``key: true``."""
         if self.file.dimension is not None and self.file.dimension.date is not None:
             return ("date",)
+        if self.file.dimension is not None and self.file.dimension.location is not None:
+            return self.file.dimension.location.keys
         return self.file.write.keys or tuple(name for name, one in self.file.columns.items() if one.key)
 
     @property

@@ -7,7 +7,7 @@ from typing import Literal
 
 from lakewright.spec.base import Spec
 
-__all__ = ["DateDimension", "Dimension", "Fact", "Lookup"]
+__all__ = ["DateDimension", "Dimension", "Fact", "LocationDimension", "Lookup"]
 
 Scalar = str | int | float | bool
 
@@ -27,6 +27,27 @@ class DateDimension(Spec, frozen=True, kw_only=True):
     language: str | None = None
 
 
+class LocationDimension(Spec, frozen=True, kw_only=True):
+    """A dimension of places. Without ``from_`` a list of ISO 3166: countries, or with ``level`` their subdivisions.
+
+    With it, the places that the dataset ``from_`` mentions in its columns ``country``, ``region`` and ``city``, as they are
+    spelled there, with the country and the subdivision that each means.
+    """
+
+    from_: str | None = None
+    country: str | None = None
+    region: str | None = None
+    city: str | None = None
+    level: Literal["country", "subdivision"] = "country"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns of the natural key."""
+        if self.from_ is None:
+            return ("country_code",) if self.level == "country" else ("subdivision_code",)
+        return tuple(one for one in ("country", "region", "city") if getattr(self, one) is not None)
+
+
 class Dimension(Spec, frozen=True, kw_only=True):
     """Makes a dataset a dimension: its rows are members with a surrogate key, beside the ones for no member.
 
@@ -40,6 +61,17 @@ class Dimension(Spec, frozen=True, kw_only=True):
     unknown: dict[str, Scalar] = {}
     not_applicable: dict[str, Scalar] = {}
     date: DateDimension | None = None
+    location: LocationDimension | None = None
+
+    @property
+    def generated(self) -> bool:
+        """Whether its rows are made by a query that follows from its settings."""
+        return self.date is not None or self.location is not None
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has all members that there can be, so that facts add none."""
+        return self.date is not None or (self.location is not None and self.location.from_ is None)
 
 
 class Lookup(Spec, frozen=True, kw_only=True):

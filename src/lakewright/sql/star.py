@@ -51,7 +51,7 @@ _NAMES = {UNKNOWN: "Unknown", NOT_APPLICABLE: "Not applicable"}
 class Members:
     """A dimension's table: its surrogate ``key``, its natural ``keys``, and its ``columns``, name → DuckDB type.
 
-    ``versions``: it keeps the history of its members. ``days``: it is a dimension of dates, to which nothing is added.
+    ``versions``: it keeps the history of its members. ``days``: it is a dimension of dates, or another complete list, to which nothing is added.
     """
 
     id: str
