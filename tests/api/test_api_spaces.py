@@ -86,6 +86,13 @@ def test_a_life_of_a_project(shop: Path, tmp_path: Path) -> None:
         assert code(rows.write, tmp_path / "rows.txt") == "LW904"
         assert code(rows.write, tmp_path / "no" / "rows.csv") == "LW904"
 
+        assert (
+            code(rows.write, tmp_path / "rows.csv", "xml")
+            == code(lw.lineage, "orders", direction="in")
+            == "LW904"
+        )
+        assert code(lw.verify, level="all") == code(lw.people.forget, "buyer=2", shared="all") == "LW904"
+
         # holds
         held = lw.holds.add("orders", "case 7", first="2024-01-01", last=date(2024, 1, 31))
         assert [one.id for one in lw.holds.list()] == [held.id]

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from lakewright.project.countries import KOSOVO, SUBREGIONS, countries, names, subdivisions
-from lakewright.project.locations import location_query
+from lakewright.project.locations import location_problems, location_query
 from lakewright.spec.star import LocationDimension
 from lakewright.sql.dialect import render
 from lakewright.sql.query import dependencies, parse_query
@@ -126,3 +126,10 @@ def test_the_query_is_one_that_projects_may_have(spec: LocationDimension) -> Non
     tree = parse_query(location_query(spec), path="x.yaml")
     assert list(dependencies(tree)) == ([spec.from_] if spec.from_ else [])
     assert "REGEXP_REPLACE" in render(tree, "spark") or spec.from_ is None
+
+
+def test_without_the_lists_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lakewright.project.locations.find_spec", lambda name: None)
+    assert [
+        key for key, message in location_problems(LocationDimension()) if "lakewright[locations]" in message
+    ] == [""]

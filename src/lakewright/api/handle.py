@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from lakewright.api.rows import AsOf, Rows, Table
+from lakewright.api.rows import AsOf, Rows, Table, one_of
 from lakewright.api.spaces import Backups, Holds, People, Sources
 from lakewright.app import access as _access
 from lakewright.app import catalog as _catalog
@@ -204,6 +204,7 @@ class Lakewright:
 
     def lineage(self, dataset: str, *, direction: str = "both", columns: bool = False) -> LineageGraph:
         """Return where a dataset or column comes from and goes to."""
+        one_of("direction", direction, ("up", "down", "both"))
         return lineage(self._platform, dataset, direction=direction, columns=columns)
 
     def runs(self, limit: int = 20) -> tuple[RunLine, ...]:
@@ -270,6 +271,7 @@ class Lakewright:
 
         ``quick`` looks whether files are there, ``deep`` reads every byte. ``.whole`` tells how it went.
         """
+        one_of("level", level, ("quick", "normal", "deep"))
         return _verify.verify(self._platform, select, exclude=_words(exclude), level=level)
 
     def snapshots(self, dataset: str | None = None, limit: int | None = 20) -> list[Snapshot]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from html import escape
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lakewright.catalog.entries import Entry
 
-__all__ = ["AsOf", "Rows", "Table"]
+__all__ = ["AsOf", "Rows", "Table", "one_of"]
 
 #: A snapshot's number, or a time.
 AsOf = str | int | datetime | None
@@ -37,6 +37,13 @@ def installed(package: str) -> Iterator[None]:
         yield
     except ImportError:
         raise UsageError("LW904", f"{package} is not installed", remedy=f"pip install {package}") from None
+
+
+def one_of(what: str, given: str, known: Sequence[str]) -> str:
+    """Return *given*, a value of the parameter *what*. Raises LW904 when it is none of *known*."""
+    if given not in known:
+        raise UsageError("LW904", f"{what} is {', '.join(known)}, not {given!r}")
+    return given
 
 
 class Rows:
@@ -108,7 +115,7 @@ class Rows:
         form and for a file that cannot be written.
         """
         file = Path(path)
-        kind = form or form_of(file)
+        kind = one_of("form", form, ("csv", "json", "ndjson", "parquet")) if form else form_of(file)
         with query(
             self._platform, self._sql, params=self._params, as_of=self._as_of, flat=kind == "csv"
         ) as result:

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from lakewright.api.rows import one_of
 from lakewright.app import backup as _backup
 from lakewright.app import forget as _forget
 from lakewright.app import lifecycle as _lifecycle
@@ -162,7 +163,7 @@ class People(_Space):
         unknown kind, LW612 while a run goes on, LW813 where something must stay, LW814 when they are still found.
         """
         platform = self._platform
-        options = _forget.Options(dry_run, partial, shared, drop_originals, reason)
+        options = _forget.Options(dry_run, partial, _sharing(shared), drop_originals, reason)
         return _forget.forget(
             platform, _forget.named_people(platform, who), options, confirm=confirm or (lambda _: True)
         )
@@ -175,7 +176,7 @@ class People(_Space):
         drop_originals: bool = False,
     ) -> list[Forgotten]:
         """Go on with erasures that were interrupted; none is an empty list."""
-        options = _forget.Options(partial=partial, sharing=shared, drop_originals=drop_originals)
+        options = _forget.Options(partial=partial, sharing=_sharing(shared), drop_originals=drop_originals)
         return _forget.resume(self._platform, options)
 
     def forget_returned(
@@ -189,7 +190,7 @@ class People(_Space):
     ) -> list[Forgotten]:
         """Erase again those who were forgotten and whom a source has delivered anew; one result per kind of person."""
         platform = self._platform
-        options = _forget.Options(dry_run, partial, shared, drop_originals, reason)
+        options = _forget.Options(dry_run, partial, _sharing(shared), drop_originals, reason)
         return [_forget.forget(platform, group, options) for group in _forget.returned(platform)]
 
     def readmit(self, *who: str, reason: str = "") -> int:
@@ -217,7 +218,7 @@ class People(_Space):
         """
         platform = self._platform
         named = _forget.named_people(platform, who)
-        return export_subject(platform, named, Path(to), reason=reason, sharing=shared)
+        return export_subject(platform, named, Path(to), reason=reason, sharing=_sharing(shared))
 
 
 class Holds(_Space):
@@ -255,6 +256,12 @@ class Sources(_Space):
     def remove(self, source: str, *, dry_run: bool = False) -> RemovedCapture:
         """End the capture of a source: drop its slot and publication, forget its positions. Raw data stays."""
         return _sources.remove_source(self._platform, source, dry_run=dry_run)
+
+
+def _sharing(given: Literal["keep", "same"] | None) -> Literal["keep", "same"] | None:
+    if given is not None:
+        one_of("shared", given, ("keep", "same"))
+    return given
 
 
 def _address(place: str | Path | None) -> str | None:

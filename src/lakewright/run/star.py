@@ -144,8 +144,8 @@ class StarWork:
                 f"two members of {dataset.id} have the same {of.key}",
                 remedy="their keys collide; give the dimension another `key`, which makes other numbers",
             )
-        # dates are rebuilt as a whole, and so is what a full refresh makes
-        batch = None if of.days or self._keeps else self.batch
+        # a complete list is made as a whole, and so is what a full refresh makes
+        batch = None if of.complete or self._keeps else self.batch
         for fact in self.star.facts:
             self._repair(fact, batch)
 
@@ -159,7 +159,7 @@ class StarWork:
 
     def _infer(self, found: Found, rows: exp.Select) -> None:
         spec = self.star.dataset.file.fact.lookups[found.name] if self.star.dataset.file.fact else None
-        if found.members.days or spec is None or spec.missing != "infer":
+        if found.members.complete or spec is None or spec.missing != "infer":
             return
         id = found.members.id
         batch = self._next(id)
@@ -214,7 +214,7 @@ class StarWork:
             dataset.natural_keys,
             columns,
             versions=write_mode(dataset) == "scd2",
-            days=dimension is not None and dimension.complete,
+            complete=dimension is not None and dimension.complete,
         )
 
     def _run(self, statement: exp.Expr) -> int:

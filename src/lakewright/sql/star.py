@@ -51,7 +51,8 @@ _NAMES = {UNKNOWN: "Unknown", NOT_APPLICABLE: "Not applicable"}
 class Members:
     """A dimension's table: its surrogate ``key``, its natural ``keys``, and its ``columns``, name → DuckDB type.
 
-    ``versions``: it keeps the history of its members. ``days``: it is a dimension of dates, or another complete list, to which nothing is added.
+    ``versions``: it keeps the history of its members. ``complete``: it has all members that there
+    can be, such as days, and nothing is added.
     """
 
     id: str
@@ -60,7 +61,7 @@ class Members:
     keys: tuple[str, ...]
     columns: Mapping[str, str]
     versions: bool = False
-    days: bool = False
+    complete: bool = False
 
 
 @dataclass(frozen=True)
