@@ -92,6 +92,13 @@ def test_old_rows_are_archived_and_come_back(shop: Folder) -> None:
         assert lw.sql("select * exclude (_ingested_at) from processed.sales order by id").fetchall() == before
         assert lw.restore_archive("sales").rows == 0
         assert lw.run().raise_for_status().tasks  # the build goes on from where it was
+        # what a full refresh builds again comes back once, and neither from two archives twice
+        lw.lifecycle("sales")
+        lw.run("processed.sales", full_refresh=True).raise_for_status()
+        assert lw.restore_archive("sales").rows == 0
+        lw.lifecycle("sales")
+        assert [ids(lw), lw.restore_archive("sales").rows] == [[3, 4, 5], 2]
+        assert ids(lw) == [1, 2, 3, 4, 5]
 
 
 def test_the_archive_is_zstd_parquet_by_year_with_a_manifest(local: Folder) -> None:

@@ -16,6 +16,7 @@ from lakewright.lake import archive, holds
 from lakewright.lake.archive import Archive, Old
 from lakewright.lake.holds import Hold
 from lakewright.lake.raw import RawStore, open_raw
+from lakewright.plan.tasks import write_mode
 from lakewright.project.rules import partition_column
 from lakewright.spec.dataset import Dataset
 from lakewright.spec.durations import FOREVER, parse_duration
@@ -107,7 +108,10 @@ def restore_archive(platform: Platform, dataset: str, wanted: Sequence[str] = ()
             raise NotFoundError("LW901", f"{id} has {what}", remedy="`lakewright archives` lists them")
         if id in platform.project.raw:
             return Brought(id, *raw_lifecycle.restore(platform, id, wanted))
-        rows = archive.restore(services.lake, cursor, chosen, _store(platform))
+        spec = platform.project.datasets[id]
+        # a full refresh may have built rows again that are in the archive
+        keys = spec.natural_keys if write_mode(spec) == "merge" else ()
+        rows = archive.restore(services.lake, cursor, chosen, _store(platform), keys=keys)
     services.refresh()
     return Brought(id, len(chosen), rows)
 

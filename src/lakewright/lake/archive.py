@@ -166,11 +166,20 @@ def archives(lake: Lake, cursor: duckdb.DuckDBPyConnection, dataset: str | None 
     return sorted(found, key=lambda one: (one.at, one.id))
 
 
-def restore(lake: Lake, cursor: duckdb.DuckDBPyConnection, found: Sequence[Archive], store: RawStore) -> int:
+def restore(
+    lake: Lake,
+    cursor: duckdb.DuckDBPyConnection,
+    found: Sequence[Archive],
+    store: RawStore,
+    *,
+    keys: Sequence[str] = (),
+) -> int:
     """Put the rows of archives of one dataset back into its table, in one commit; return how many came back.
 
     The files are verified against their manifests first. Rows that are there already stay as they are, so
-    a second call adds nothing. Columns that the table has lost are an error (RunError LW422).
+    a second call adds nothing; with *keys*, which the table has once each, so does a key that was built again
+    meanwhile, and of one that is in several archives the newest row comes back. Columns that the table has lost
+    are an error (RunError LW422).
     """
     staging = store.staging()
     try:
@@ -187,19 +196,32 @@ def restore(lake: Lake, cursor: duckdb.DuckDBPyConnection, found: Sequence[Archi
             raise RunError("LW422", f"{dataset} has no column {', '.join(lost)}, which the archive has")
         picked = ", ".join(identifier(name).sql("duckdb") for name in columns if name.lower() in have)
         target = table(dataset, CATALOG).sql("duckdb")
+        # row by row what is missing: a dataset may have been put back to an earlier version meanwhile
+        missing = (
+            f"SELECT {picked} FROM ({_together(readers, picked)}) EXCEPT ALL SELECT {picked} FROM {target}"  # noqa: S608 - quoted names and literals of the tree
+        )
+        if keys:
+            missing = _once(missing, picked, target, keys)
 
         def work() -> int:
-            # row by row what is missing: a dataset may have been put back to an earlier version meanwhile
-            done = cursor.execute(
-                f"INSERT INTO {target} ({picked}) "  # noqa: S608 - quoted names and literals of the tree
-                f"SELECT {picked} FROM ({_together(readers, picked)}) EXCEPT ALL SELECT {picked} FROM {target}"
-            ).fetchone()
+            done = cursor.execute(f"INSERT INTO {target} ({picked}) {missing}").fetchone()
             return int(done[0]) if done else 0
 
         message = f"restore {dataset} from {len(found)} archives"
         return lake.commit(cursor, work, message=message, info={"archives": [one.id for one in found]})
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _once(rows: str, picked: str, target: str, keys: Sequence[str]) -> str:
+    """Return *rows* without those whose key *target* has, and of each key the row of the last batch."""
+    names = [identifier(name).sql("duckdb") for name in keys]
+    same = " AND ".join(f"_there.{name} IS NOT DISTINCT FROM _old.{name}" for name in names)
+    return (
+        f"SELECT {picked} FROM ({rows}) AS _old "  # noqa: S608 - as above
+        f"WHERE NOT EXISTS (SELECT 1 FROM {target} AS _there WHERE {same}) "
+        f"QUALIFY row_number() OVER (PARTITION BY {', '.join(names)} ORDER BY _batch_id DESC) = 1"
+    )
 
 
 def _reader(files: Sequence[Path]) -> str:
