@@ -6,7 +6,6 @@ interrupted is finished by the next call: first a version is no longer offered, 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -37,6 +36,9 @@ _TARGET, _TARGET_BYTES = "write.target-file-size-bytes", 512 << 20
 
 #: A table is written anew when this share of its bytes is in small files, or of its rows deleted.
 _WORTHWHILE = 0.1
+
+#: More small files than this in one partition are put together whatever they weigh.
+_MANY = 10
 
 _STAGED = "_rewritten_rows"
 
@@ -154,17 +156,24 @@ def _order(lake: _Lake, cursor: duckdb.DuckDBPyConnection, id: str) -> list[str]
 
 
 def _worthwhile(entries: Sequence[ManifestEntry], least: int) -> bool:
-    """Whether a tenth of the rows is deleted, or a tenth of the bytes in files below *least* that could be one."""
+    """Whether a tenth of the rows is deleted, or files below *least* bytes could be one and are worth it.
+
+    They are when a partition has many, or when a tenth of the table's bytes lies beside the largest of each: a large
+    file is not written again for every few rows that come.
+    """
     data = [one.data_file for one in entries if not int(one.data_file.content)]
     rows = sum(one.record_count for one in data)
     deleted = sum(one.data_file.record_count for one in entries if int(one.data_file.content))
     if rows and deleted >= rows * _WORTHWHILE:
         return True
-    small = [one for one in data if one.file_size_in_bytes < least]
-    beside = Counter((one.spec_id, repr(one.partition)) for one in small)
-    mergeable = [one for one in small if beside[one.spec_id, repr(one.partition)] > 1]
-    size = sum(one.file_size_in_bytes for one in mergeable)
-    return bool(mergeable) and size >= sum(one.file_size_in_bytes for one in data) * _WORTHWHILE
+    beside: dict[tuple[int, str], list[int]] = {}
+    for one in data:
+        if one.file_size_in_bytes < least:
+            beside.setdefault((one.spec_id, repr(one.partition)), []).append(one.file_size_in_bytes)
+    if any(len(sizes) > _MANY for sizes in beside.values()):
+        return True
+    mergeable = sum(sum(sizes) - max(sizes) for sizes in beside.values())
+    return mergeable > 0 and mergeable >= sum(one.file_size_in_bytes for one in data) * _WORTHWHILE
 
 
 # --- files
