@@ -293,11 +293,21 @@ def test_definitions_change(shop: Folder, kind: str) -> None:
             assert (entry.schema_version, entry.rows) == (number + 2, 5)
 
 
+def in_order(lw: Any, id: str, name: str) -> None:
+    """Every file of the table holds its rows with the largest *name* first."""
+    services = lw._platform.services
+    with services.session.cursor() as cursor:
+        for file in services.lake.files(cursor, id):
+            query = f"SELECT {name} FROM read_parquet(?, file_row_number = true) ORDER BY file_row_number"
+            found = [row[0] for row in cursor.execute(query, [file]).fetchall()]
+            assert found == sorted(found, reverse=True)
+
+
 def test_earlier_versions_come_back(shop: Folder, kind: str) -> None:
     dataset(
         shop,
         "sales",
-        "{mode: append, partition_by: [year(sold_at)]}",
+        "{mode: append, partition_by: [year(sold_at)], sort_by: [id desc]}",
         columns=COLUMNS.replace("key: true", "required: true"),
     )
     shop.write("datasets/processed/copy.yaml", "from: processed.sales\nwrite: {mode: append}\n")
@@ -327,7 +337,9 @@ def test_earlier_versions_come_back(shop: Folder, kind: str) -> None:
             lw, "select count(*) from (select id from processed.copy group by id having count(*) > 1)"
         ) == [(0,)]
         assert {one.status for one in lw.run().tasks} == {"unchanged"}
+        in_order(lw, "processed.sales", "id")
         lw.compact("processed.sales", expire="1ms")
+        in_order(lw, "processed.sales", "id")
         assert lw.table("processed.sales").count() == 90
 
 

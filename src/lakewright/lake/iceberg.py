@@ -52,6 +52,7 @@ _CAPABILITIES = Capabilities(
     # up while another one commits finds it gone, or crashes the process
     threads=False,
     change_partitions=False,
+    orders_inserts=False,
     notes={
         "change_partitions": "keep the table's partitions, or build the dataset under a new name",
         "change_feed": "read by _batch_id instead",

@@ -152,7 +152,9 @@ def rewrite(
 
 
 def _order(lake: _Lake, cursor: duckdb.DuckDBPyConnection, id: str) -> list[str]:
-    return list(schema.sort_expressions(lake.sort_keys(cursor, id), lake.columns(cursor, id) or {}))
+    # a column may have been dropped since
+    keys, columns = lake.sort_keys(cursor, id), lake.columns(cursor, id) or {}
+    return list(schema.sort_expressions(keys, columns, missing_ok=True))
 
 
 def _worthwhile(entries: Sequence[ManifestEntry], least: int) -> bool:

@@ -52,6 +52,7 @@ class Capabilities:
     rename_columns: bool = True
     change_partitions: bool = True
     sorted_tables: bool = True
+    orders_inserts: bool = True  # rows that are inserted are put in the table's order by the lake itself
     drop_table: bool = True
     restore: bool = True
     compaction: bool = True

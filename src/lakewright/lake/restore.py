@@ -21,6 +21,7 @@ from lakewright.errors import LakewrightError, NotFoundError, nearest
 from lakewright.lake import checkpoints
 from lakewright.lake.attached import AttachedLake
 from lakewright.lake.protocol import BOOKKEEPING, CATALOG, Checkpoint
+from lakewright.lake.schema import sort_expressions
 from lakewright.sql.names import QUARANTINE_ZONE, column, identifier, quarantine_id, table
 
 __all__ = ["Given", "reload", "restore"]
@@ -132,8 +133,12 @@ def _refill(
 ) -> int:
     columns = lake.describe(cursor, given.relation)
     # Set aside first: what this transaction deletes or makes anew would be seen in the old version too.
-    then = exp.select(*(column(name) for name in columns)).from_(given.relation).sql("duckdb")
-    lake.run(cursor, f"CREATE OR REPLACE TEMPORARY TABLE _restored AS {then}")
+    then = exp.select(*(column(name) for name in columns)).from_(given.relation)
+    if not lake.capabilities.orders_inserts:
+        keys = lake.sort_keys(cursor, id) if exists_now else given.sort_by
+        order = sort_expressions(keys, columns, missing_ok=True)
+        then = then.order_by(*order) if order else then
+    lake.run(cursor, f"CREATE OR REPLACE TEMPORARY TABLE _restored AS {then.sql('duckdb')}")
     if exists_now:
         # Rows go before columns: what is empty can change its columns freely.
         lake.run(cursor, exp.delete(table(id, CATALOG)))

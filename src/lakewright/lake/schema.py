@@ -135,11 +135,19 @@ def _column(name: str, columns: Mapping[str, str], text: str) -> str:
     return column(known[name.lower()]).sql("duckdb")
 
 
-def sort_expressions(sort_by: Sequence[str], columns: Mapping[str, str]) -> tuple[str, ...]:
-    """Return SQL of sort keys such as ``id`` or ``order_date desc``; LW418 for anything else."""
+def sort_expressions(
+    sort_by: Sequence[str], columns: Mapping[str, str], *, missing_ok: bool = False
+) -> tuple[str, ...]:
+    """Return SQL of sort keys such as ``id`` or ``order_date desc``; LW418 for anything else.
+
+    With *missing_ok* keys that name none of *columns* are left out.
+    """
     result = []
+    known = {one.lower() for one in columns}
     for text in sort_by:
         name, _, direction = text.strip().partition(" ")
+        if missing_ok and name.lower() not in known:
+            continue
         if direction.strip().lower() not in ("", "asc", "desc"):
             raise LakewrightError("LW418", f"{text!r} is not a column, optionally with asc or desc")
         result.append(f"{_column(name, columns, text)} {direction.strip().upper()}".strip())

@@ -14,6 +14,7 @@ from sqlglot import exp
 from lakewright.catalog.types import common
 from lakewright.errors import LakewrightError, RunError
 from lakewright.lake import Checkpoint
+from lakewright.lake.schema import sort_expressions
 from lakewright.plan.tasks import WriteMode
 from lakewright.run.inputs import STAGE
 from lakewright.run.stage import Staged
@@ -147,6 +148,8 @@ def publish(lake: Lake, cursor: duckdb.DuckDBPyConnection, staged: Staged, what:
             if statement.meta.get(REMOVES, isinstance(statement, exp.Delete)):
                 removed += _delete(cursor, statement)
             else:
+                if not lake.capabilities.orders_inserts:
+                    statement = _in_order(statement, what.dataset.file.write.sort_by)
                 cursor.execute(statement.sql("duckdb"))
         if star is not None:
             star.after()
@@ -203,6 +206,19 @@ def _output(write: Write, columns: Mapping[str, str], what: Publication) -> dict
     made = output_columns(write, columns, surrogate=key)
     fact = what.dataset.file.fact
     return {**dict.fromkeys(fact.lookups, "BIGINT"), **made} if fact else made
+
+
+def _in_order(statement: exp.Expr, sort_by: Sequence[str]) -> exp.Expr:
+    """Put the rows that an insert selects in the order of *sort_by*; anything else is left as it is."""
+    if not isinstance(statement, exp.Insert) or not isinstance(statement.expression, exp.Select):
+        return statement
+    order = sort_expressions(sort_by, dict.fromkeys(statement.expression.named_selects, ""), missing_ok=True)
+    if not order:
+        return statement
+    rows = exp.select("*").from_(statement.expression.subquery("_rows")).order_by(*order)
+    ordered = statement.copy()
+    ordered.set("expression", rows)
+    return ordered
 
 
 def _delete(cursor: duckdb.DuckDBPyConnection, statement: exp.Expr) -> int:
