@@ -11,8 +11,10 @@ import pytest
 
 from lakewright.engine import Session
 from lakewright.lake import Lake, open_lake
-from lakewright.spec.project import S3, Engine, Project, ProjectFile
+from lakewright.security.keys import Keys
+from lakewright.spec.project import S3, Encryption, Engine, Project, ProjectFile
 from lakewright.spec.project import Lake as LakeSpec
+from lakewright.state import State
 from servers import Ministack, Postgres
 
 #: The kinds that the dataset suite runs on.
@@ -27,6 +29,8 @@ def lake_settings(kind: str, request: pytest.FixtureRequest) -> LakeSpec:
     """Return the ``lake`` section of a new, empty lake of *kind*."""
     if kind == "ducklake-sqlite":
         return LakeSpec()
+    if kind == "ducklake-encrypted":
+        return LakeSpec(encryption=Encryption())
     if kind == "ducklake-postgres":
         server: Postgres = request.getfixturevalue("postgres")
         return LakeSpec(catalog=f"postgres:{server.database()}")
@@ -52,6 +56,12 @@ def project(root: Path, lake: LakeSpec, engine: Engine | None = None) -> Project
     """Return a project without datasets in *root*."""
     file = ProjectFile(name="test", lake=lake, engine=engine or Engine(threads=2, memory_limit="1GB"))
     return Project(root=str(root), target="dev", file=file, sources={}, source_paths={}, datasets={})
+
+
+def lake_keys(project: Project) -> Keys:
+    """Return the keys of a project without a platform; where the lake is in the clear they are never asked for."""
+    root = Path(project.root)
+    return Keys(State("sqlite:state.db", root), {}, root=root, project=project.file.name)
 
 
 @dataclass
@@ -83,14 +93,16 @@ class OpenLake:
         return self.open(project(root, self.settings(kind), engine))
 
     def again(self, first: Opened, *, read_only: bool = False) -> Opened:
-        """Open another session on the lake of *first*."""
+        """Open another session on the lake of *first*, which is closed where only one session can have it."""
+        if first.lake.kind == "ducklake-encrypted":
+            first.session.close()
         return self.open(first.project, read_only=read_only)
 
     def open(self, project: Project, *, read_only: bool = False) -> Opened:
         """Open the lake of *project*."""
         session = Session.open(project.file.engine, root=Path(project.root), read_only=read_only)
         try:
-            lake = open_lake(project, session, read_only=read_only)
+            lake = open_lake(project, session, read_only=read_only, keys=lake_keys(project))
         except BaseException:
             session.close()
             raise

@@ -159,12 +159,12 @@ def test_a_copy_with_other_values_deletes_nothing(local: Folder, monkeypatch: py
     make(local, [OLD, YOUNG])
     with lakewright.open(local.root) as lw:
         lw.run().raise_for_status()
-        real = archive._reader
+        real = archive.reader
 
-        def other(files: Any) -> str:
-            return f"(SELECT * REPLACE (amount + 1 AS amount) FROM {real(files)})"
+        def other(*files: Any) -> str:
+            return f"(SELECT * REPLACE (amount + 1 AS amount) FROM {real(*files)})"
 
-        monkeypatch.setattr(archive, "_reader", other)
+        monkeypatch.setattr(archive, "reader", other)
         with pytest.raises(LakewrightError, match=r"LW422 .*does not hold the values"):
             lw.lifecycle("sales")
         assert ids(lw) == [1, 2]

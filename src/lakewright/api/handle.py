@@ -228,7 +228,7 @@ class Lakewright:
         return _security.keys(self._platform)
 
     def rotate_key(self, name: str = "default") -> Rotated:
-        """Turn to a new version of a key: tokens stay, hashes are made anew by the next run."""
+        """Turn to a new version of a key: tokens stay, hashes are made anew by the next run, the lake's catalog at once."""
         return _security.rotate_key(self._platform, name)
 
     def reveal(self, tokens: Iterable[str], *, reason: str, domain: str = "default") -> dict[str, str]:

@@ -9,6 +9,7 @@ from lakewright.app.compatibility import incompatibilities
 from lakewright.app.platform import Platform
 from lakewright.errors import ProjectError
 from lakewright.plan.check_access import access_notes
+from lakewright.project.check_encryption import encryption_warnings
 from lakewright.project.check_mask import mask_warnings
 
 __all__ = ["Summary", "check"]
@@ -55,6 +56,7 @@ def check(start: Path | str = ".", target: str | None = None) -> Summary:
                         for one in project.datasets.values()
                         for note in (*one.notes, *mask_warnings(one))
                     ),
+                    *encryption_warnings(project),
                     *(access_notes(project) if project.file.access is not None else ()),
                 ]
             )

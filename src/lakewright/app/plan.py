@@ -12,6 +12,7 @@ from lakewright.app.text import lines_of
 from lakewright.errors import LakewrightError, UsageError
 from lakewright.plan.select import select as choose
 from lakewright.plan.tasks import Found, Request, TaskPlan, backfill_column, plan_tasks
+from lakewright.project.check_encryption import encryption_warnings
 from lakewright.project.check_mask import mask_warnings
 from lakewright.run.ingest import look
 from lakewright.run.settle import owed, with_settling
@@ -149,7 +150,7 @@ def _warnings(platform: Platform, ids: Sequence[str]) -> tuple[str, ...]:
     from lakewright.sql.dialect import foreign_functions
     from lakewright.sql.query import parse_query
 
-    found: list[str] = []
+    found: list[str] = [*encryption_warnings(platform.project)]
     for id in ids:
         dataset = platform.project.datasets.get(id)
         if dataset is not None:

@@ -174,9 +174,10 @@ class Platform:
     def _attach(self) -> Services:
         # what is to be masked is clear while it is staged, and a stage that does not fit into memory is on disk
         private = any(one.masks for one in self.project.datasets.values())
+        private = private or self.project.file.lake.encryption is not None
         session = Session.open(self.project.file.engine, root=self.root, private=private)
         self._opened.append(session.close)
-        lake = open_lake(self.project, session, resolve=self.resolve)
+        lake = open_lake(self.project, session, resolve=self.resolve, keys=self.keys)
         store = open_raw_zone(self.project.file.lake, self.root, self.resolve)
         services = Services(
             project=self.project,

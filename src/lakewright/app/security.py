@@ -7,16 +7,21 @@ from typing import NamedTuple
 
 from lakewright.app.platform import Platform
 from lakewright.errors import UsageError, nearest
+from lakewright.lake.encrypted import EncryptedDuckLake
 from lakewright.security.keys import KeyInfo
 
 __all__ = ["Rotated", "keys", "reveal", "rotate_key"]
 
 
 class Rotated(NamedTuple):
-    """The version of a key that is now in force, and how many values of the vault were encrypted anew."""
+    """The version of a key that is now in force, and how many values of the vault were encrypted anew.
+
+    ``lake`` tells whether the lake's catalog was, too.
+    """
 
     version: int
     encrypted: int
+    lake: bool = False
 
 
 def keys(platform: Platform) -> list[KeyInfo]:
@@ -25,16 +30,40 @@ def keys(platform: Platform) -> list[KeyInfo]:
 
 
 def rotate_key(platform: Platform, name: str) -> Rotated:
-    """Turn to a new version of a key; return it, and how many values of the vault were encrypted anew.
+    """Turn to a new version of a key, and write all anew that is kept under it: the vault, the lake's catalog.
 
-    Tokens stay. Datasets with hashes under the key are built anew by the next run. Raises LW901 for a key
-    that was never used, LW904 for one that cannot be made.
+    Tokens stay. Datasets with hashes under the key are built anew by the next run. A lake that is still under a key
+    of another name turns to the newest version of *name*. Killed at any moment, the same
+    call goes on. Raises LW904 for a key that was never used, or that cannot be made.
     """
+    encrypted = _encrypts(platform, name)
+    if encrypted and (other := _other_key(platform, name)) is not None:
+        platform.audit.record("rotate", name)
+        key = platform.keys.current(name)
+        other.rotate(key)
+        return Rotated(key.version, 0, lake=True)
     known = platform.keys.newest()
     if name not in known:
         raise UsageError("LW904", f"no key {name!r} was ever used{nearest(name, known)}")
     platform.audit.record("rotate", name)
-    return Rotated(*platform.vault.rotate(name))
+    if encrypted:
+        # the catalog first: its file says which version it needs, and the store has that from now on
+        _, new = platform.keys.rotated(name)
+        if isinstance(lake := platform.services.lake, EncryptedDuckLake):
+            lake.rotate(new)
+    version, count = platform.vault.rotate(name)
+    return Rotated(version, count, encrypted)
+
+
+def _encrypts(platform: Platform, name: str) -> bool:
+    encryption = platform.project.file.lake.encryption
+    return encryption is not None and encryption.key == name
+
+
+def _other_key(platform: Platform, name: str) -> EncryptedDuckLake | None:
+    """The lake, when its catalog is still under a key of another name than the project says by now."""
+    lake = platform.services.lake
+    return lake if isinstance(lake, EncryptedDuckLake) and lake.key_name != name else None
 
 
 def reveal(

@@ -14,7 +14,9 @@ from lakewright.cli.output import counted, emit_json, note, print_rows, print_ta
 __all__ = ["register"]
 
 _keys = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Look after the keys that mask columns."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Look after the keys that mask columns and encrypt the lake.",
 )
 _pii = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Find personal data, and see behind tokens."
@@ -63,16 +65,22 @@ def rotate(
     target: TargetName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Turn to a new version of a key: tokens stay, hashes are made anew by the next run."""
+    """Turn to a new version of a key: tokens stay, hashes are made anew by the next run, the lake's catalog at once."""
     from lakewright.app.platform import Platform
     from lakewright.app.security import rotate_key
 
     with Platform.open(project, target) as platform:
-        version, count = rotate_key(platform, name)
+        found = rotate_key(platform, name)
     if as_json:
-        emit_json({"key": name, "version": version, "encrypted_anew": count})
+        emit_json(
+            {"key": name, "version": found.version, "encrypted_anew": found.encrypted, "lake": found.lake}
+        )
     else:
-        note(f"key {name} is now version {version}; {counted(count, 'value')} of the vault encrypted anew")
+        note(
+            f"key {name} is now version {found.version}; {counted(found.encrypted, 'value')} of the vault encrypted anew"
+        )
+        if found.lake:
+            note("the lake's catalog, which holds the keys of the data files, is encrypted under it")
 
 
 @_pii.command("scan")

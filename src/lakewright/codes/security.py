@@ -139,4 +139,38 @@ CODES: dict[str, Code] = {
         "Entries of the audit log do not follow from each other: one was edited, added or removed by another way than this program.",
         "keep a copy of the state database as it is, and compare it with a backup from before the first entry named",
     ),
+    "LW830": Code(
+        "encryption does not fit the lake",
+        "What is asked for under `lake` cannot be encrypted, or its catalog could not keep the keys of the files.",
+        "an encrypted lake is a DuckLake; its catalog is duckdb:<file> (the default then) or a PostgreSQL that you protect",
+    ),
+    "LW831": Code(
+        "catalog is in use by another process",
+        "The catalog of an encrypted lake is a file that one process at a time can open. The other one did not let go "
+        "of it in time.",
+        "wait for the other process, or stop it; when several must write at once, use a catalog in PostgreSQL",
+    ),
+    "LW832": Code(
+        "key does not open the lake",
+        "The lake's catalog is encrypted under another key than the one found, or is no file of this project's lake.",
+        "put the right key back from a copy; `lakewright keys list` says where it belongs",
+    ),
+    "LW833": Code(
+        "lake is not what the project says",
+        "The lake exists in the clear and `encryption` is set, or it is encrypted and `encryption` is not set. Neither is "
+        "turned into the other in place: half of it would stay as it was.",
+        "to encrypt a lake, move its catalog and its folder `tables` aside and run: everything is built anew from the raw files",
+    ),
+    "LW834": Code(
+        "keys would lie beside what they open",
+        "A backup of an encrypted lake holds its files. The catalog in PostgreSQL holds their keys, so a copy of it in the "
+        "same place would open them.",
+        "back up the database by the server's own means, and keep that copy elsewhere",
+    ),
+    "LW835": Code(
+        "raw files are in the clear",
+        "A warning: encryption is of the lake's tables, archives and catalog. What came is kept byte for byte in the raw "
+        "zone, and the state and reports hold figures and a few values.",
+        "keep the project on an encrypted disk and raw files in a bucket with SSE-KMS; docs/encryption.md lists what is clear",
+    ),
 }

@@ -48,6 +48,7 @@ class Session:
         self._lock = threading.Lock()
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._hidden: set[str] = set()
+        self._afterwards: list[Callable[[], None]] = []
         self.read_only = read_only
 
     @classmethod
@@ -154,6 +155,12 @@ class Session:
                 cursor.close()
         if self._temp is not None:
             shutil.rmtree(self._temp, ignore_errors=True)
+        while self._afterwards:
+            self._afterwards.pop()()
+
+    def afterwards(self, work: Callable[[], None]) -> None:
+        """Do *work* once the instance is closed and has let go of its files."""
+        self._afterwards.append(work)
 
     def __enter__(self) -> Session:
         return self

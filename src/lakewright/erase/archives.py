@@ -51,14 +51,14 @@ def count(
     try:
         found = []
         for one in _archives(services, cursor, holder.dataset):
-            rows = 0
-            for file in _manifest(store, one)["files"]:
+            rows, manifest = 0, _manifest(store, one)
+            key = archive.key_of(services.lake, one.path, manifest)
+            for file in manifest["files"]:
                 local = _fetch(store, f"{one.path}/{file['name']}", staging / f"{one.id}-{file['name']}")
-                condition = _condition(cursor, holder, wanted, local)
+                reader = _reader(local, key)
+                condition = _condition(cursor, holder, wanted, reader)
                 if condition is not None:
-                    row = cursor.execute(
-                        f"SELECT count(*) FROM {_reader(local)} WHERE {condition}"
-                    ).fetchone()
+                    row = cursor.execute(f"SELECT count(*) FROM {reader} WHERE {condition}").fetchone()
                     rows += int(row[0]) if row else 0
                 local.unlink()
             found.append(ArchiveRows(one, rows))
@@ -78,11 +78,14 @@ def rows_in(
     """Return the query of the people's rows in a dataset's archives, brought to *folder*; None without any."""
     parts = []
     for one in _archives(services, cursor, holder.dataset):
-        for file in _manifest(store, one)["files"]:
+        manifest = _manifest(store, one)
+        key = archive.key_of(services.lake, one.path, manifest)
+        for file in manifest["files"]:
             local = _fetch(store, f"{one.path}/{file['name']}", folder / f".{one.id}-{file['name']}")
-            condition = _condition(cursor, holder, wanted, local)
-            if condition is not None and _holds(cursor, local, condition):
-                parts.append(f"SELECT * FROM {_reader(local)} WHERE {condition}")
+            reader = _reader(local, key)
+            condition = _condition(cursor, holder, wanted, reader)
+            if condition is not None and _holds(cursor, reader, condition):
+                parts.append(f"SELECT * FROM {reader} WHERE {condition}")
     if not parts:
         return None
     query = parse_one(" UNION ALL BY NAME ".join(parts), dialect="duckdb")
@@ -97,7 +100,7 @@ def erase(
     for one in _archives(services, cursor, holder.dataset):
         staging = store.staging()
         try:
-            rows = _erase(cursor, holder, wanted, store, one, staging)
+            rows = _erase(services, cursor, holder, wanted, store, one, staging)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         if rows != one.rows:
@@ -105,6 +108,7 @@ def erase(
 
 
 def _erase(
+    services: Services,
     cursor: duckdb.DuckDBPyConnection,
     holder: Holder,
     wanted: Wanted,
@@ -113,21 +117,23 @@ def _erase(
     staging: Path,
 ) -> int:
     manifest = _manifest(store, one)
+    key = archive.key_of(services.lake, one.path, manifest)
     files: list[dict[str, Any]] = []
     changed = False
     for file in manifest["files"]:
         local = _fetch(store, f"{one.path}/{file['name']}", staging / file["name"])
-        condition = _condition(cursor, holder, wanted, local)
-        if condition is None or not _holds(cursor, local, condition):
+        reader = _reader(local, key)
+        condition = _condition(cursor, holder, wanted, reader)
+        if condition is None or not _holds(cursor, reader, condition):
             files.append(file)
             continue
         changed = True
         cut = staging / _next_name(file["name"])
         cursor.execute(
-            f"COPY ({_kept(holder, local, condition)}) TO {literal(str(cut)).sql('duckdb')} "
-            "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 9)"
+            f"COPY ({_kept(holder, reader, condition)}) TO {literal(str(cut)).sql('duckdb')} "
+            f"{archive.written(key)}"
         )
-        row = cursor.execute(f"SELECT count(*) FROM {_reader(cut)}").fetchone()
+        row = cursor.execute(f"SELECT count(*) FROM {_reader(cut, key)}").fetchone()
         with cut.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         store.put(cut, f"{one.path}/{cut.name}")
@@ -169,9 +175,9 @@ def _fetch(store: RawStore, path: str, local: Path) -> Path:
     return local
 
 
-def _condition(cursor: duckdb.DuckDBPyConnection, holder: Holder, wanted: Wanted, file: Path) -> str | None:
+def _condition(cursor: duckdb.DuckDBPyConnection, holder: Holder, wanted: Wanted, reader: str) -> str | None:
     """The condition over an archive's file, which may lack columns that the table has by now."""
-    there = {str(row[0]).lower() for row in cursor.execute(f"DESCRIBE FROM {_reader(file)}").fetchall()}
+    there = {str(row[0]).lower() for row in cursor.execute(f"DESCRIBE FROM {reader}").fetchall()}
     keys = {key: one for key, one in holder.keys.items() if key.lower() in there}
     if not keys:
         return None
@@ -185,24 +191,24 @@ def _condition(cursor: duckdb.DuckDBPyConnection, holder: Holder, wanted: Wanted
     return text
 
 
-def _holds(cursor: duckdb.DuckDBPyConnection, file: Path, condition: str) -> bool:
-    row = cursor.execute(f"SELECT count(*) FROM {_reader(file)} WHERE {condition}").fetchone()
+def _holds(cursor: duckdb.DuckDBPyConnection, reader: str, condition: str) -> bool:
+    row = cursor.execute(f"SELECT count(*) FROM {reader} WHERE {condition}").fetchone()
     return bool(row and row[0])
 
 
-def _kept(holder: Holder, file: Path, condition: str) -> str:
+def _kept(holder: Holder, reader: str, condition: str) -> str:
     if not holder.redact:
-        return f"SELECT * FROM {_reader(file)} WHERE NOT ({condition})"
+        return f"SELECT * FROM {reader} WHERE NOT ({condition})"
     emptied: Mapping[str, str] = {
         name: f"CASE WHEN {condition} THEN NULL ELSE {identifier(name).sql('duckdb')} END"
         for name in holder.redact
     }
     listed = ", ".join(f"{value} AS {identifier(name).sql('duckdb')}" for name, value in emptied.items())
-    return f"SELECT * REPLACE ({listed}) FROM {_reader(file)}"
+    return f"SELECT * REPLACE ({listed}) FROM {reader}"
 
 
-def _reader(file: Path) -> str:
-    return f"read_parquet({literal(str(file)).sql('duckdb')}, hive_partitioning => false)"
+def _reader(file: Path, key: bytes | None) -> str:
+    return f"{archive.reader([file], key)} t"
 
 
 def _next_name(name: str) -> str:

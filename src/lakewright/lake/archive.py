@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlglot import exp
@@ -24,13 +24,25 @@ from sqlglot import exp
 from lakewright.errors import RunError
 from lakewright.lake.protocol import BOOKKEEPING, CATALOG, Lake
 from lakewright.lake.raw import RawStore
+from lakewright.lake.sealed import opened_by, written_under
 from lakewright.sql.names import column, identifier, literal, table
 from lakewright.state import State, UtcTime, metadata
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["ARCHIVES", "Archive", "Old", "archives", "expire", "measure", "restore"]
+__all__ = [
+    "ARCHIVES",
+    "Archive",
+    "Old",
+    "archives",
+    "expire",
+    "key_of",
+    "measure",
+    "reader",
+    "restore",
+    "written",
+]
 
 #: The id of the lake's table of archives: append-only, one row per archive or expiry.
 ARCHIVES = f"{BOOKKEEPING}.archives"
@@ -183,13 +195,13 @@ def restore(
     """
     staging = store.staging()
     try:
-        readers = [_reader(_fetch(one, store, staging)) for one in found]
+        readers = [_brought(lake, one, store, staging) for one in found]
         dataset = found[0].dataset
         columns = lake.columns(cursor, dataset) or {}
         have = {
             str(row[0]).lower(): str(row[0])
-            for reader in readers
-            for row in cursor.execute(f"DESCRIBE FROM {reader}").fetchall()
+            for one in readers
+            for row in lake.run(cursor, f"DESCRIBE FROM {one} t").fetchall()
         }
         lost = [name for low, name in have.items() if low not in {one.lower() for one in columns}]
         if lost:
@@ -204,7 +216,7 @@ def restore(
             missing = _once(missing, picked, target, keys)
 
         def work() -> int:
-            done = cursor.execute(f"INSERT INTO {target} ({picked}) {missing}").fetchone()
+            done = lake.run(cursor, f"INSERT INTO {target} ({picked}) {missing}").fetchone()
             return int(done[0]) if done else 0
 
         message = f"restore {dataset} from {len(found)} archives"
@@ -224,9 +236,36 @@ def _once(rows: str, picked: str, target: str, keys: Sequence[str]) -> str:
     )
 
 
-def _reader(files: Sequence[Path]) -> str:
-    listed = exp.Array(expressions=[literal(str(file)) for file in files])
-    return f"read_parquet({listed.sql('duckdb')}, union_by_name => true, hive_partitioning => false)"
+def reader(files: Sequence[Path], key: bytes | None = None) -> str:
+    """Return what stands after FROM to read the *files* of an archive, encrypted under *key* if there is one."""
+    if key is None:
+        listed = exp.Array(expressions=[literal(str(file)) for file in files])
+        return f"read_parquet({listed.sql('duckdb')}, union_by_name => true, hive_partitioning => false)"
+    # one by one: DuckDB 1.5 cannot bring encrypted files together by name
+    parts = (
+        f"FROM read_parquet({literal(str(file)).sql('duckdb')}, hive_partitioning => false, {opened_by(key)})"
+        for file in files
+    )
+    return f"({' UNION ALL BY NAME '.join(parts)})"
+
+
+def written(key: bytes | None) -> str:
+    """Return the options with which COPY writes a file of an archive, encrypted under *key* if there is one."""
+    sealed = f", {written_under(key)}" if key is not None else ""
+    return f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 9{sealed})"
+
+
+def key_of(lake: Lake, path: str, manifest: Mapping[str, object]) -> bytes | None:
+    """Return the key of the archive in the folder *path*, None for one in the clear. Raises LW802 for a lost key."""
+    said = manifest.get("encryption")
+    if said is None:
+        return None
+    if lake.cipher is None or not isinstance(said, Mapping):
+        raise RunError(
+            "LW833", f"the archive {path} is encrypted, and lakewright.yaml does not say that the lake is"
+        )
+    key: bytes = lake.cipher.key(str(said["key"]), int(str(said["version"])), f"archive {path}")
+    return key
 
 
 def _together(readers: Sequence[str], picked: str) -> str:
@@ -236,10 +275,10 @@ def _together(readers: Sequence[str], picked: str) -> str:
     has it most often.
     """
     if len(readers) == 1:
-        return f"SELECT {picked} FROM {readers[0]}"  # noqa: S608 - quoted names and literals of the tree
+        return f"SELECT {picked} FROM {readers[0]} t"  # noqa: S608 - quoted names and literals of the tree
     parts = " UNION ALL BY NAME ".join(
-        f"SELECT *, {number} AS _archive FROM {reader}"  # noqa: S608 - as above
-        for number, reader in enumerate(readers)
+        f"SELECT *, {number} AS _archive FROM {one} t"  # noqa: S608 - as above
+        for number, one in enumerate(readers)
     )
     counted = f"SELECT {picked}, count(*) AS _copies FROM ({parts}) GROUP BY {picked}, _archive"  # noqa: S608
     return f"SELECT {picked}, unnest(range(max(_copies))) AS _copy FROM ({counted}) GROUP BY {picked}"  # noqa: S608
@@ -263,6 +302,8 @@ def _write(
     """
     columns = lake.columns(cursor, old.dataset) or {}
     staging = store.staging()
+    named = lake.cipher.newest() if lake.cipher is not None else None
+    key = lake.cipher.key(*named, f"archive {path}") if lake.cipher is not None and named else None
     try:
         files = []
         year = exp.Extract(this=exp.var("YEAR"), expression=old.age.copy())
@@ -274,17 +315,16 @@ def _write(
             same = exp.EQ(this=year.copy(), expression=literal(int(number)))
             query = base.where(old.condition.copy()).where(same).order_by(old.age.copy())
             file = staging / f"year={number}.parquet"
-            cursor.execute(
-                f"COPY ({query.sql('duckdb')}) TO {literal(str(file)).sql('duckdb')} "
-                "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 9)"
+            lake.run(
+                cursor, f"COPY ({query.sql('duckdb')}) TO {literal(str(file)).sql('duckdb')} {written(key)}"
             )
-            read = f"SELECT count(*) FROM read_parquet({literal(str(file)).sql('duckdb')})"  # noqa: S608 - a literal
-            count = int((cursor.execute(read).fetchone() or (0,))[0])
+            read = f"SELECT count(*) FROM {reader([file], key)} t"  # noqa: S608 - a literal
+            count = int((lake.run(cursor, read).fetchone() or (0,))[0])
             with file.open("rb") as stream:
                 digest = _sha256(stream)
             files.append({"name": file.name, "rows": count, "bytes": file.stat().st_size, "sha256": digest})
             _put(store, file, f"{path}/{file.name}", storage_class)
-        _compare(cursor, old.dataset, staging, columns, expected)
+        _compare(lake, cursor, old.dataset, reader(sorted(staging.glob("*.parquet")), key), columns, expected)
         manifest = {
             "format": _FORMAT,
             "dataset": old.dataset,
@@ -293,6 +333,7 @@ def _write(
             "condition": old.condition.sql("duckdb"),
             "made": datetime.now(UTC).isoformat(),
             "files": files,
+            **({"encryption": {"key": named[0], "version": named[1]}} if named else {}),
         }
         store.put(json.dumps(manifest, indent=1).encode(), f"{path}/{_MANIFEST}")
         _verify(store, path)
@@ -301,9 +342,10 @@ def _write(
 
 
 def _compare(
+    lake: Lake,
     cursor: duckdb.DuckDBPyConnection,
     dataset: str,
-    folder: Path,
+    files: str,
     columns: Mapping[str, str],
     expected: tuple[int, str],
 ) -> None:
@@ -311,8 +353,8 @@ def _compare(
     # the types as DuckDB itself spells them, those of extensions too
     values = ", ".join(f"CAST({identifier(name).sql('duckdb')} AS {kind})" for name, kind in columns.items())
     total = f"CAST(SUM(CAST(HASH({values}) AS HUGEINT)) AS VARCHAR)"
-    reader = _reader(sorted(folder.glob("*.parquet")))
-    rows, checksum = cursor.execute(f"SELECT count(*), {total} FROM {reader}").fetchone() or (0, None)  # noqa: S608
+    found = lake.run(cursor, f"SELECT count(*), {total} FROM {files} t").fetchone()  # noqa: S608
+    rows, checksum = found or (0, None)
     if int(rows) != expected[0]:
         raise RunError("LW421", f"{dataset} changed while its old rows were archived; nothing was deleted")
     if str(checksum) != expected[1]:
@@ -321,13 +363,12 @@ def _compare(
         )
 
 
-def _verify(store: RawStore, path: str) -> list[Mapping[str, object]]:
-    """Read an archive as it lies in the store; RunError LW422 for what is not as its manifest says."""
+def _verify(store: RawStore, path: str) -> Mapping[str, Any]:
+    """Read an archive as it lies in the store and return its manifest; RunError LW422 for what is not as that says."""
     try:
         with store.open(f"{path}/{_MANIFEST}") as stream:
-            manifest = json.loads(stream.read())
-        files: list[Mapping[str, object]] = manifest["files"]
-        for one in files:
+            manifest: dict[str, Any] = json.loads(stream.read())
+        for one in manifest["files"]:
             with store.open(f"{path}/{one['name']}") as stream:
                 if _sha256(stream) != one["sha256"]:
                     raise RunError(
@@ -339,18 +380,19 @@ def _verify(store: RawStore, path: str) -> list[Mapping[str, object]]:
         ) from None
     except (ValueError, KeyError, TypeError):
         raise RunError("LW422", f"the manifest of {path} cannot be read") from None
-    return files
+    return manifest
 
 
-def _fetch(one: Archive, store: RawStore, staging: Path) -> list[Path]:
-    """Bring verified files of an archive here."""
+def _brought(lake: Lake, one: Archive, store: RawStore, staging: Path) -> str:
+    """Bring verified files of an archive here and return what reads them."""
     fetched = []
-    for file in _verify(store, one.path):
+    manifest = _verify(store, one.path)
+    for file in manifest["files"]:
         local = staging / f"{one.id}-{file['name']}"
         with store.open(f"{one.path}/{file['name']}") as stream, local.open("wb") as out:
             shutil.copyfileobj(stream, out, _CHUNK)
         fetched.append(local)
-    return fetched
+    return reader(fetched, key_of(lake, one.path, manifest))
 
 
 def _put(store: RawStore, file: Path, path: str, storage_class: str) -> None:

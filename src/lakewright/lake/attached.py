@@ -20,6 +20,7 @@ from lakewright.errors import LakewrightError, NotFoundError, RunError, UsageErr
 from lakewright.lake import checkpoints, schema
 from lakewright.lake.locks import CommitLock
 from lakewright.lake.protocol import CATALOG, Capabilities, Checkpoint
+from lakewright.lake.sealed import Cipher
 from lakewright.sql.names import column, identifier, literal, split_id, table
 
 __all__ = ["AttachedLake"]
@@ -43,6 +44,7 @@ class AttachedLake(ABC):
         self.read_only = read_only
         self._lock = lock
         self._zones: set[str] = set()
+        self.cipher: Cipher | None = None
 
     # --- transactions
 

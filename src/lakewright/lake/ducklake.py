@@ -29,7 +29,7 @@ from lakewright.lake.storage import Resolve, is_remote, open_storage, tables_pat
 from lakewright.spec.project import Lake as LakeSpec
 from lakewright.sql.names import literal, split_id, table
 
-__all__ = ["DuckLake"]
+__all__ = ["Catalog", "DuckLake", "mismatch"]
 
 _AUTHOR = "lakewright"
 
@@ -37,13 +37,14 @@ _AUTHOR = "lakewright"
 _OPENINGS = 5
 
 #: A few rows are kept in a table of the catalog, which takes 2,000 columns in SQLite, 1,600 in PostgreSQL, three its own.
-_MOST_COLUMNS = {"ducklake-sqlite": 1_997, "ducklake-postgres": 1_597}
+_MOST_COLUMNS = {"ducklake-sqlite": 1_997, "ducklake-postgres": 1_597, "ducklake-encrypted": 100_000}
 
 
 @dataclass(frozen=True, slots=True)
-class _Catalog:
-    """The catalog database: how DuckDB attaches it, and the file it is (SQLite only)."""
+class Catalog:
+    """The catalog database: how DuckDB attaches it, and the file it is (none on a server)."""
 
+    kind: str
     address: str
     options: str
     extension: str
@@ -70,25 +71,27 @@ class DuckLake(AttachedLake):
         catalog = _catalog(spec, root, resolve)
         if catalog.file is None:
             session.hide(catalog.address)
-        kind = "ducklake-sqlite" if catalog.file else "ducklake-postgres"
+        elif not catalog.file.exists():
+            _refuse_encrypted(catalog.file)
         lock = CommitLock(
             catalog.address, catalog.file and catalog.file.with_name(f"{catalog.file.name}.lock")
         )
-        lake = cls(session, lock, kind=kind, read_only=read_only)
+        lake = cls(session, lock, kind=catalog.kind, read_only=read_only)
         lake._file, lake._address = catalog.file, catalog.address
         open_storage(session, spec, resolve)
         lake._attach(catalog, tables_path(spec, root))
         return lake
 
-    def _attach(self, catalog: _Catalog, data_path: str) -> None:
+    def _attach(self, catalog: Catalog, data_path: str) -> None:
         cursor = self.session.cursor()
         load(cursor, "ducklake", catalog.extension)
         # Writers on other tables only make each other try again: soon, rather than after 0.1 s.
         cursor.execute("SET GLOBAL ducklake_retry_wait_ms = 20")
         cursor.execute("SET GLOBAL ducklake_max_retry_count = 12")
-        if catalog.file is not None:
+        if catalog.extension == "sqlite_scanner":
             # The catalog's tables are small: starting threads to scan them costs a fifth of a commit.
             cursor.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
+        if catalog.file is not None:
             if self.read_only and not catalog.file.exists():
                 raise LakewrightError("LW410", "the lake does not exist yet", tried=[str(catalog.file)])
             catalog.file.parent.mkdir(parents=True, exist_ok=True)
@@ -117,9 +120,15 @@ class DuckLake(AttachedLake):
                 # On PostgreSQL no lock keeps other machines out: one of them was quicker.
                 again = is_conflict(error) or re.search(r"already exists|duplicate key|does not exist", text)
                 if not again or attempt == _OPENINGS - 1:
-                    raise LakewrightError("LW410", f"the lake's catalog cannot be opened: {text}") from None
+                    raise self._unopened(text) from None
             time.sleep(wait * (0.5 + random.random()))  # noqa: S311 - not for security
             wait *= 2
+
+    def _unopened(self, text: str) -> LakewrightError:
+        """The coded form of *text*, with which the catalog refused to be opened."""
+        if match := re.search(r"the database is (not )?encrypted but", text):
+            return mismatch("its data files", encrypted=match[1] is None)
+        return LakewrightError("LW410", f"the lake's catalog cannot be opened: {text}")
 
     def _attach_or_move(
         self, cursor: duckdb.DuckDBPyConnection, statement: str, options: list[str], data_path: str
@@ -227,7 +236,7 @@ class DuckLake(AttachedLake):
 
     def newest(self, cursor: duckdb.DuckDBPyConnection) -> int | None:
         """See :meth:`lakewright.lake.protocol.Lake.newest`."""
-        if self._file is not None:
+        if self._file is not None and self.kind == "ducklake-sqlite":
             # a hundred times quicker than by way of DuckDB
             with contextlib.closing(
                 sqlite3.connect(f"file:{quote(str(self._file))}?mode=ro", uri=True)
@@ -312,19 +321,39 @@ class DuckLake(AttachedLake):
         return [row[0] for row in self.run(cursor, listed, [name, zone]).fetchall()]
 
 
-def _catalog(spec: LakeSpec, root: Path, resolve: Resolve) -> _Catalog:
+def mismatch(what: str, *, encrypted: bool) -> LakewrightError:
+    """What a lake is refused with when it is *encrypted* and the project does not say so, or the other way round."""
+    if encrypted:
+        return LakewrightError(
+            "LW833",
+            f"the lake is encrypted ({what}), and lakewright.yaml does not say so",
+            remedy="put `encryption` back under `lake`; to have it in the clear, build it anew elsewhere",
+        )
+    return LakewrightError(
+        "LW833", f"the lake exists in the clear ({what}) and is not encrypted by being asked to"
+    )
+
+
+def _refuse_encrypted(file: Path) -> None:
+    """Raise LW833 where an encrypted catalog lies in the place of the clear one that is asked for."""
+    found = sorted(file.parent.glob(f"{file.stem}.*.duckdb"))
+    if found:
+        raise mismatch(str(found[-1]), encrypted=True)
+
+
+def _catalog(spec: LakeSpec, root: Path, resolve: Resolve) -> Catalog:
     kind, _, rest = spec.catalog.partition(":")
     if kind == "sqlite" and rest:
         file = (root / resolve(rest)).resolve()
         # WAL and a long wait: without them two writers, even two threads, lock each other out.
-        return _Catalog(
-            f"sqlite:{file}", "META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 20000", "sqlite_scanner", file
-        )
+        options = "META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 20000"
+        return Catalog("ducklake-sqlite", f"sqlite:{file}", options, "sqlite_scanner", file)
     if kind in ("postgres", "postgresql") and rest:
         address = resolve(rest)
         if address.startswith("//"):
             address = f"postgresql:{address}"
-        return _Catalog(f"postgres:{address}", "", "postgres_scanner", None)
+        options = f"ENCRYPTED {'true' if spec.encryption else 'false'}"
+        return Catalog("ducklake-postgres", f"postgres:{address}", options, "postgres_scanner", None)
     raise LakewrightError(
         "LW417",
         "lake.catalog is neither sqlite:<file> nor postgres:<connection string>",

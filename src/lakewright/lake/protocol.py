@@ -12,6 +12,7 @@ import duckdb
 from sqlglot import exp
 
 from lakewright.errors import LakewrightError
+from lakewright.lake.sealed import Cipher
 
 __all__ = [
     "BOOKKEEPING",
@@ -140,6 +141,17 @@ class Lake(Protocol):
 
     kind: str
     capabilities: Capabilities
+    #: For files of the lake that are no tables, None when they are in the clear.
+    cipher: Cipher | None
+
+    def run(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        statement: exp.Expression | str,
+        params: Sequence[object] | None = None,
+    ) -> duckdb.DuckDBPyConnection:
+        """Run one statement; its errors come out coded and without secrets."""
+        ...
 
     def transaction(
         self,

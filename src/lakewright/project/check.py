@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lakewright.errors import Problem, Where, nearest
 from lakewright.project import check_dataset, check_source
+from lakewright.project.check_encryption import encryption_problems
 from lakewright.project.check_mask import mask_problems
 from lakewright.project.check_rest import rest_problems
 from lakewright.project.check_star import star_problems
@@ -66,10 +67,15 @@ class _Checker:
 
     def lake(self, lake: Lake) -> None:
         """The catalog that is named must be one that the kind of lake can use."""
+        for one in encryption_problems(
+            lake, self.project.file.keys, cached=self.project.file.query_cache is not None
+        ):
+            self.note(one.code, one.message, PROJECT_FILE, one.keys, remedy=one.remedy)
         catalog = lake.catalog
         if catalog.startswith("${"):
             return
-        if lake.kind == "ducklake" and not catalog.startswith(("sqlite:", "postgres:", "postgresql:")):
+        kinds = ("sqlite:", "duckdb:", "postgres:", "postgresql:")
+        if lake.kind == "ducklake" and not catalog.startswith(kinds):
             self.note(
                 "LW127",
                 "a ducklake's catalog is sqlite:<file> or postgres:<connection string>",

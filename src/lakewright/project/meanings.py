@@ -66,10 +66,12 @@ _MEANINGS: dict[type, dict[str, str]] = {
     Lake: {
         "kind": "DuckLake, or Iceberg through a REST catalog.",
         "path": "Folder or `s3://` prefix of raw files and tables.",
-        "catalog": "`sqlite:<file>`, `postgres:<connection string>`, or the address of an Iceberg REST catalog.",
+        "catalog": "`sqlite:<file>` (`duckdb:<file>` when encrypted), `postgres:<connection string>`, or the address of "
+        "an Iceberg REST catalog.",
         "warehouse": "The warehouse's name in the Iceberg catalog.",
         "token": "Bearer token of the Iceberg catalog.",
         "s3": "The S3 API that `path` is on.",
+        "encryption": "Tables, archives and the catalog are encrypted where they lie; see [encryption](encryption.md).",
     },
     S3: {
         "endpoint": "Host and port, for an S3 API other than AWS.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lakewright.spec.mask import Band, Hash, Redact, Token
-from lakewright.spec.project import Backup, Key
+from lakewright.spec.project import Backup, Encryption, Key
 from lakewright.spec.subject import Subject
 
 __all__ = ["SECURITY"]
@@ -19,6 +19,7 @@ SECURITY: dict[type, dict[str, str]] = {
     },
     Redact: {"kinds": "What is looked for; all of them without it."},
     Band: {"width": "Width of a band, in the column's unit."},
+    Encryption: {"key": "The key's name, one of `keys`; `lake` needs no entry there."},
     Key: {
         "store": "Where it is kept.",
         "secret": "Reference to the secret that holds it, as 64 hexadecimal digits, for `store: secret`.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ REJECTS = "_rejects/"
 
 _FILES = """
     SELECT f.path, f.path_is_relative, t.path, t.path_is_relative, s.path, s.path_is_relative,
-           s.schema_name || '.' || t.table_name, f.file_size_bytes, {rows}, f.end_snapshot, {deletes}
+           s.schema_name || '.' || t.table_name, f.file_size_bytes, {rows}, f.end_snapshot, {deletes}, f.encryption_key
     FROM {files} f
     JOIN ducklake_table t ON t.table_id = f.table_id
     JOIN ducklake_schema s ON s.schema_id = t.schema_id
@@ -32,7 +32,10 @@ _FILES = """
 
 @dataclass(frozen=True, slots=True)
 class LakeFile:
-    """A Parquet file of the lake: ``path`` relative to the folder of tables, rows that it holds, whether it is in the newest version."""
+    """A Parquet file of the lake: ``path`` relative to the folder of tables, rows that it holds, whether it is in the newest version.
+
+    ``key`` opens it where it is encrypted, in base 64.
+    """
 
     path: str
     dataset: str
@@ -40,6 +43,7 @@ class LakeFile:
     rows: int
     deletes: bool
     current: bool
+    key: str = field(default="", repr=False)
 
 
 def files_of(ask: Ask) -> list[LakeFile]:
@@ -51,7 +55,9 @@ def files_of(ask: Ask) -> list[LakeFile]:
     for row in [*ask(data), *ask(gone)]:
         path = _inside(base, row)
         # a table that was renamed has a row per name; the last one is what it is called now
-        found[path] = LakeFile(path, str(row[6]), int(row[7]), int(row[8]), bool(row[10]), row[9] is None)
+        found[path] = LakeFile(
+            path, str(row[6]), int(row[7]), int(row[8]), bool(row[10]), row[9] is None, str(row[11] or "")
+        )
     return [found[path] for path in sorted(found)]
 
 

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from lakewright.errors import LakewrightError, UsageError
+from lakewright.lake.sealed import LakeKeys, SealedCatalog, sealed_catalog
 from lakewright.recovery.rooms import table_names
+from lakewright.spec.project import Lake
 
 if TYPE_CHECKING:
     import psycopg
@@ -29,6 +31,7 @@ __all__ = [
     "copy",
     "put_back",
     "reading",
+    "require_key",
     "set_data_path",
     "state_of",
 ]
@@ -40,7 +43,7 @@ _CHUNK = 1 << 20
 
 
 class Database:
-    """A database of a project: a SQLite ``file``, or tables of a PostgreSQL database at ``address``.
+    """A database of a project: a SQLite ``file``, tables of a PostgreSQL database at ``address``, or a catalog that is ``sealed``.
 
     ``like`` chooses the tables in PostgreSQL: the names that it matches (SQL's LIKE), or ``names``.
     """
@@ -53,27 +56,36 @@ class Database:
         address: str = "",
         like: str = "",
         names: Sequence[str] = (),
+        sealed: SealedCatalog | None = None,
     ) -> None:
         self.what = what
-        self.file = file
+        there = sealed.current() if sealed is not None else None
+        self.file = file if sealed is None else there.path if there else sealed.base
+        self.sealed = sealed
         self.address = address
         self.like = like
         self.names = tuple(names)
 
     @property
-    def kind(self) -> Literal["sqlite", "postgresql"]:
-        """``sqlite`` or ``postgresql``."""
+    def kind(self) -> Literal["sqlite", "postgresql", "duckdb"]:
+        """``sqlite``, ``postgresql``, or ``duckdb`` for an encrypted catalog."""
+        if self.sealed is not None:
+            return "duckdb"
         return "sqlite" if self.file is not None else "postgresql"
 
     @property
     def packed(self) -> str:
         """The name of its copy in a backup."""
+        if self.sealed is not None and self.file is not None:
+            return self.file.name
         return f"{self.what}.sqlite" if self.file is not None else f"{self.what}.postgresql.zip"
 
 
-def catalog_of(catalog: str, root: Path, resolve: Callable[[str], str]) -> Database:
-    """Return the database of a DuckLake's catalog, as ``lake.catalog`` names it."""
-    kind, _, rest = catalog.partition(":")
+def catalog_of(lake: Lake, root: Path, keys: LakeKeys, resolve: Callable[[str], str]) -> Database:
+    """Return the database of a DuckLake's catalog."""
+    if (sealed := sealed_catalog(lake, root, keys, resolve=resolve)) is not None:
+        return Database("catalog", sealed=sealed)
+    kind, _, rest = lake.catalog_place.partition(":")
     if kind == "sqlite":
         return Database("catalog", file=(root / resolve(rest)).resolve())
     address = resolve(rest)
@@ -101,6 +113,8 @@ def copy(database: Database, target: Path) -> Path:
     Nobody waits for it and it waits for nobody. Raises LW432 when the database is damaged or gone.
     """
     file = target / database.packed
+    if database.sealed is not None and database.sealed.current() is not None:
+        return database.sealed.copy(target)
     if database.file is None:
         with (
             _postgres(database.address) as connection,
@@ -129,8 +143,14 @@ def copy(database: Database, target: Path) -> Path:
 
 
 @contextmanager
-def reading(copied: Path) -> Iterator[Ask]:
-    """Ask a copy that :func:`copy` made, of either kind, in SQL that SQLite understands."""
+def reading(copied: Path, of: Database | None = None) -> Iterator[Ask]:
+    """Ask a copy that :func:`copy` made, in SQL that SQLite understands; *of* is what it is of, when it may be sealed."""
+    if of is not None and of.sealed is not None:
+        with of.sealed.attached(copied, read_only=True) as (connection, name):
+            connection.execute(f"USE {name}")
+            yield lambda sql: connection.execute(sql).fetchall()
+            connection.execute("USE memory")
+        return
     with contextlib.closing(
         sqlite3.connect(":memory:") if copied.suffix == ".zip" else _sqlite(copied)
     ) as found:
@@ -281,6 +301,8 @@ def put_back(database: Database, copied: Path, aside: Path) -> str:
     A SQLite file that is there goes to the folder *aside*, tables of PostgreSQL into a schema of the
     name of that folder, in one transaction with the new ones. Called again after a crash it ends the same.
     """
+    if database.sealed is not None:
+        return _put_back_sealed(database.sealed, copied, aside)
     if (copied.suffix == ".zip") != (database.file is None):
         raise UsageError(
             "LW435",
@@ -308,6 +330,30 @@ def put_back(database: Database, copied: Path, aside: Path) -> str:
         os.fsync(stream.fileno())
     beside.replace(database.file)
     return moved or (str(aside / database.file.name) if (aside / database.file.name).exists() else "")
+
+
+def _put_back_sealed(sealed: SealedCatalog, copied: Path, aside: Path) -> str:
+    moved = ""
+    for one in sealed.generations():
+        aside.mkdir(parents=True, exist_ok=True)
+        for file in (one.path, Path(f"{one.path}.wal")):
+            if file.exists():
+                shutil.move(file, aside / file.name)
+        moved = str(aside / one.path.name)
+    sealed.base.parent.mkdir(parents=True, exist_ok=True)
+    beside = sealed.base.with_name(f".{copied.name}.recovering")
+    shutil.copyfile(copied, beside)
+    with beside.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    beside.replace(sealed.base.with_name(copied.name))
+    return moved
+
+
+def require_key(database: Database, copied: Path) -> None:
+    """Raise LW802 or LW832 when a copy of a sealed catalog cannot be opened; others need no key."""
+    if database.sealed is not None:
+        with database.sealed.attached(copied, read_only=True):
+            pass
 
 
 def _schema_name(aside: Path) -> str:
@@ -397,6 +443,14 @@ def _make(connection: psycopg.Connection[Any], one: dict[str, Any], found: zipfi
 def set_data_path(database: Database, path: str) -> None:
     """Make a catalog remember *path*, with ``/`` at its end, as the folder of its tables."""
     statement = "UPDATE ducklake_metadata SET value = {} WHERE key = 'data_path'"
+    if database.sealed is not None:
+        there = database.sealed.current()
+        assert there is not None
+        with database.sealed.attached(there.path) as (connection, name):
+            connection.execute(f"USE {name}")
+            connection.execute(statement.format("?"), [path])
+            connection.execute("USE memory")
+        return
     if database.file is None:
         with _postgres(database.address) as connection:
             connection.execute(statement.format("%s"), (path,))
@@ -411,6 +465,9 @@ def attachable(database: Database, copied: Path) -> Iterator[tuple[str, dict[str
 
     A copy of PostgreSQL's tables is loaded into a schema of its own beside the catalog, dropped in the end.
     """
+    if database.sealed is not None:
+        yield f"duckdb:{copied}", {"META_ENCRYPTION_KEY": database.sealed.secret_of(copied)}
+        return
     if copied.suffix != ".zip":
         yield f"sqlite:{copied}", {}
         return

@@ -65,7 +65,7 @@ class Source:
     @property
     def catalog(self) -> copies.Database:
         """The database of the lake's catalog."""
-        return copies.catalog_of(self.project.file.lake.catalog, self.root, self.resolve)
+        return copies.catalog_of(self.project.file.lake, self.root, self.keys, self.resolve)
 
     @property
     def database(self) -> copies.Database:
@@ -122,6 +122,12 @@ def create(source: Source, place: Place, *, phrase: str | None, full: bool = Fal
             "backups are of DuckLakes; an Iceberg catalog keeps its tables by itself",
             remedy="use the catalog's own backup, and the bucket's versions",
         )
+    if source.project.file.lake.encryption is not None and source.catalog.kind == "postgresql":
+        raise RunError(
+            "LW834",
+            "the lake is encrypted, and a copy of its catalog in PostgreSQL would lie beside the files with their keys",
+            remedy="copy the database with your server's own tools to another place than the files",
+        )
     with place.locked():
         place.claim(source.project.file.name)
         ids = place.ids()
@@ -161,7 +167,7 @@ def _create(work: _Work, phrase: str | None) -> Made:
     catalog = copies.copy(source.catalog, work.staging)
     created = datetime.now(UTC)
     state = copies.copy(source.database, work.staging)
-    with copies.reading(catalog) as ask:
+    with copies.reading(catalog, source.catalog) as ask:
         span, files = span_of(ask), files_of(ask)
     with copies.reading(state) as ask:
         # what lies in the archive goes with the rest of it
@@ -295,10 +301,14 @@ def _has(work: _Work, old: Entry | None) -> bool:
 
 def _moved_on(work: _Work) -> bool:
     """Whether the lake has a newer catalog than the copy, so that another look is worth it."""
-    copied = work.staging / work.source.catalog.packed
+    catalog = work.source.catalog
+    copied = work.staging / catalog.packed
     again = work.staging / "again"
     again.mkdir(exist_ok=True)
-    with copies.reading(copied) as ask, copies.reading(copies.copy(work.source.catalog, again)) as now:
+    with (
+        copies.reading(copied, catalog) as ask,
+        copies.reading(copies.copy(catalog, again), catalog) as now,
+    ):
         return {one.path for one in files_of(ask)} != {one.path for one in files_of(now)}
 
 

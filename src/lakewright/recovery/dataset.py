@@ -61,7 +61,7 @@ def recover_dataset(services: Services, source: Source, place: Place, chosen: Ch
                 place.fetch(one, tables / one.path)
         address, options = stack.enter_context(copies.attachable(source.catalog, catalog))
         cursor = stack.enter_context(contextlib.closing(services.session.cursor()))
-        services.session.hide(address)
+        services.session.hide(address, *options.values())
         options = {"DATA_PATH": f"{tables}/", **options}
         listed = ", ".join(f"{key} {literal(value).sql('duckdb')}" for key, value in options.items())
         lake.run(

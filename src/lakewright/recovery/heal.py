@@ -41,7 +41,7 @@ def needed(source: Source) -> list[Wanted]:
     """Return every file that the lake's catalog and the raw manifest name now, with what is known of it."""
     checksums = Checksums.read(source.state)
     with tempfile.TemporaryDirectory() as name:
-        with copies.reading(copies.copy(source.catalog, Path(name))) as ask:
+        with copies.reading(copies.copy(source.catalog, Path(name)), source.catalog) as ask:
             tables = files_of(ask)
         with copies.reading(copies.copy(source.database, Path(name))) as ask:
             raw = raw_files_of(ask, source.project)

@@ -62,8 +62,8 @@ class Recovered(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """A backup. ``created`` is the time up to which it holds the lake; ``history`` are the recoveries before it.
 
-    ``catalog`` and ``state`` are the kinds of the databases (``sqlite`` or ``postgresql``), ``lake_path``
-    and ``target`` what the project said. ``keys`` tells whether its keys are in it.
+    ``catalog`` and ``state`` are the kinds of the databases (``sqlite``, ``postgresql``, or ``duckdb`` for an encrypted
+    catalog), ``lake_path`` and ``target`` what the project said. ``keys`` tells whether its keys are in it.
     """
 
     format: int = FORMAT
@@ -71,8 +71,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     version: str
     created: datetime
-    catalog: Literal["sqlite", "postgresql"]
-    state: Literal["sqlite", "postgresql"]
+    catalog: Literal["sqlite", "postgresql", "duckdb"]
+    state: Literal["sqlite", "postgresql", "duckdb"]
     lake_path: str
     span: Span
     keys: Literal["sealed", "left out", "none"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import sqlite3
 import tempfile
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from lakewright.errors import LakewrightError
+from lakewright.lake.sealed import opened_by
 from lakewright.recovery import copies
 from lakewright.recovery.checksums import Checksums
 from lakewright.recovery.contents import REJECTS, LakeFile, files_of, raw_files_of
@@ -20,6 +22,7 @@ from lakewright.recovery.files import Stores, Wanted, look
 from lakewright.recovery.findings import FILES, PAST, WHOLE, Findings
 from lakewright.recovery.heal import archive_files
 from lakewright.recovery.model import Entry, Kind
+from lakewright.sql.names import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,7 +43,7 @@ def databases(source: Source, found: Findings) -> bool:
     for database in (source.catalog, source.database):
         found.saw("databases")
         file = database.file
-        if file is None:
+        if file is None or database.sealed is not None:
             try:
                 with tempfile.TemporaryDirectory() as name:
                     copies.copy(database, Path(name))
@@ -66,7 +69,7 @@ def data_files(source: Source, cursor: duckdb.DuckDBPyConnection, chosen: Chosen
     """Compare the data files of all versions of the lake with its catalog."""
     with (
         tempfile.TemporaryDirectory() as name,
-        copies.reading(copies.copy(source.catalog, Path(name))) as ask,
+        copies.reading(copies.copy(source.catalog, Path(name)), source.catalog) as ask,
     ):
         files = files_of(ask)
         scheduled = {str(row[0]) for row in ask("SELECT path FROM ducklake_files_scheduled_for_deletion")}
@@ -98,6 +101,8 @@ def _parquet(stores: Stores, one: LakeFile, cursor: duckdb.DuckDBPyConnection, d
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if one.key:
+        return _encrypted(stores["tables"].uri(one.path), one, cursor, deep)
     try:
         with stores["tables"].open(one.path) as stream:
             rows = pq.read_metadata(stream).num_rows
@@ -114,6 +119,20 @@ def _parquet(stores: Stores, one: LakeFile, cursor: duckdb.DuckDBPyConnection, d
         except duckdb.Error as error:
             return f"cannot be decoded: {str(error).splitlines()[0]}"
     return ""
+
+
+def _encrypted(address: str, one: LakeFile, cursor: duckdb.DuckDBPyConnection, deep: bool) -> str:
+    """The same of a file that is encrypted: every page of it bears a seal."""
+    import duckdb
+
+    asked = "count(*), bit_xor(hash(t))" if deep else "count(*), NULL"
+    reader = f"read_parquet({literal(address).sql('duckdb')}, hive_partitioning => false, {opened_by(base64.b64decode(one.key))})"
+    try:
+        row = cursor.execute(f"SELECT {asked} FROM {reader} t").fetchone()
+    except duckdb.Error as error:
+        return f"cannot be opened with its key: {str(error).splitlines()[0]}"
+    rows = int(row[0]) if row else 0
+    return "" if rows == one.rows else f"holds {rows:,} rows, the catalog says {one.rows:,}"
 
 
 def raw_files(source: Source, chosen: Chosen, found: Findings, doubted: Mapping[str, str]) -> None:

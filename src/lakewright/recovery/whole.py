@@ -97,9 +97,10 @@ def recover(
             remedy="choose a target of the same kinds with --target, or recover with --into FOLDER",
         )
     before = f"before-{mark.id}"
+    notes = _keys(place, manifest.of("keys"), root, phrase, keep_key)
+    _require_key(source, place, manifest.of("catalog"))
     for entry, state in todo:
         put(place, entry, stores, state, before)
-    notes = _keys(place, manifest.of("keys"), root, phrase, keep_key)
     aside = root / ".lakewright" / before
     moved = [stores[before].root] if any(state == "damaged" for _, state in todo) else []
     with tempfile.TemporaryDirectory(prefix="recover-", dir=_inside(root)) as name:
@@ -118,6 +119,13 @@ def recover(
             notes += _forgotten_since(ask, root)
         copies.set_data_path(source.catalog, tables_path(source.project.file.lake, root))
     return moved, notes
+
+
+def _require_key(source: Source, place: Place, entries: list[Entry]) -> None:
+    """Raise LW802 or LW832 for an encrypted catalog without its key, before anything is moved."""
+    if source.catalog.sealed is not None:
+        with tempfile.TemporaryDirectory(prefix="recover-", dir=_inside(source.root)) as name:
+            copies.require_key(source.catalog, fetch_database(place, entries, Path(name)))
 
 
 def _forgotten_since(ask: copies.Ask, root: Path) -> list[str]:

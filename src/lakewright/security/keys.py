@@ -19,7 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lakewright.errors import RunError, UsageError
+from lakewright.errors import LakewrightError, RunError, UsageError
 from lakewright.security.stores import KEY_BYTES, KeyStore, open_store
 from lakewright.spec.project import Key
 from lakewright.state import State, UtcTime, metadata, now
@@ -102,6 +102,23 @@ class Keys:
         if row is None:
             raise RunError("LW802", f"the state knows no version {version} of key {name!r}")
         return self._read(name, version, row.check_value)
+
+    def stored(self, name: str, version: int) -> MaskKey:
+        """Return one version of a key from where it is kept, though the state may not know of it.
+
+        So it is between the two halves of a rotation, and where the state was lost. Raises as :meth:`current`.
+        """
+        known = False
+        with suppress(LakewrightError):  # of a state that is damaged and about to be replaced
+            known = any(one.version == version for one in self._rows(name))
+        if known:
+            return self.get(name, version)
+        store = self._store(name)
+        material = store.get(name, version)
+        if material is None:
+            place = store.place(name, version)
+            raise RunError("LW802", f"key {name!r}, version {version}, is lost", tried=(place,))
+        return self._hidden(MaskKey(name, version, material))
 
     def newest(self) -> dict[str, int]:
         """Return the newest version of each key that was ever used."""

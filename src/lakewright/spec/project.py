@@ -15,6 +15,7 @@ __all__ = [
     "S3",
     "Backup",
     "Defaults",
+    "Encryption",
     "Engine",
     "Key",
     "Lake",
@@ -28,6 +29,10 @@ __all__ = [
 ]
 
 
+_CATALOG = "sqlite:.lakewright/catalog.sqlite"
+_ENCRYPTED_CATALOG = "duckdb:.lakewright/catalog.duckdb"
+
+
 class S3(Spec, frozen=True, kw_only=True):
     """An S3 API. Keys are ``${secret:…}`` or environment references, never literals in a file."""
 
@@ -39,20 +44,34 @@ class S3(Spec, frozen=True, kw_only=True):
     use_ssl: bool = True
 
 
+class Encryption(Spec, frozen=True, kw_only=True):
+    """Tables, archives and the embedded catalog are encrypted at rest, under ``key``: one of the project's keys."""
+
+    key: str = "lake"
+
+
 class Lake(Spec, frozen=True, kw_only=True):
     """The lake: DuckLake (default) or Iceberg through a REST catalog.
 
     ``path`` is the folder or ``s3://`` prefix that holds raw files and tables. ``catalog`` is,
-    for DuckLake, ``sqlite:<file>`` or ``postgres:<connection string>``; for Iceberg the REST
-    endpoint's URL, with ``warehouse`` and ``token``.
+    for DuckLake, ``sqlite:<file>`` or ``postgres:<connection string>``, with ``encryption`` ``duckdb:<file>`` instead
+    of ``sqlite:<file>``; for Iceberg the REST endpoint's URL, with ``warehouse`` and ``token``.
     """
 
     kind: Literal["ducklake", "iceberg"] = "ducklake"
     path: str = "lake"
-    catalog: str = "sqlite:.lakewright/catalog.sqlite"
+    catalog: str = _CATALOG
     warehouse: str | None = None
     token: str | None = None
     s3: S3 | None = None
+    encryption: Encryption | None = None
+
+    @property
+    def catalog_place(self) -> str:
+        """The catalog that is meant: ``catalog``, or where an encrypted lake keeps its own when none is named."""
+        if self.encryption is not None and self.catalog == _CATALOG:
+            return _ENCRYPTED_CATALOG
+        return self.catalog
 
 
 class Engine(Spec, frozen=True, kw_only=True):
@@ -127,7 +146,7 @@ class Target(Spec, frozen=True, kw_only=True):
 
 
 class Key(Spec, frozen=True, kw_only=True):
-    """Where a key that masks values is kept.
+    """Where a key that masks values, or encrypts the lake, is kept.
 
     ``file`` makes one under ``.lakewright/keys``, ``keyring`` in the operating system's keyring, ``kms`` a file
     whose content AWS KMS has wrapped; ``secret`` takes one that you made.
