@@ -30,6 +30,7 @@ _SECRETS = (
 _CONFLICT = re.compile(
     r"database is locked|database table is locked|\bconflict|could not serialize|deadlock detected"
     r"|another transaction has|has been (?:altered|dropped|deleted) by another|409 Conflict|CommitFailedException"
+    r"|Catalog \"__ducklake_metadata_lake_\d+\" does not exist"  # its file was written anew meanwhile
     r"|concurrently (?:modified|updated)|duplicate key value violates|UNIQUE constraint failed: ducklake",
     re.IGNORECASE,
 )

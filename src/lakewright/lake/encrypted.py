@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+from sqlglot import exp
 
 from lakewright.engine.errors import explain
 from lakewright.engine.extensions import load
@@ -27,12 +28,16 @@ __all__ = ["EncryptedDuckLake"]
 #: What tells DuckDB the key, for as long as a catalog is attached.
 _TELLS = "lakewright_catalog"
 
+#: How statements about the catalog's own tables call it.
+_METADATA = f"__ducklake_metadata_{CATALOG}"
+
 
 class EncryptedDuckLake(DuckLake):
     """A DuckLake that one process at a time has attached."""
 
     sealed: SealedCatalog
     _there: Generation
+    _data_path: str
 
     @classmethod
     def unseal(
@@ -75,11 +80,26 @@ class EncryptedDuckLake(DuckLake):
 
     def _catalog_of(self, one: Generation) -> Catalog:
         self._there = one
-        return Catalog(self.kind, _TELLS, "ENCRYPTED", "httpfs", one.path)
+        options = f"ENCRYPTED, METADATA_CATALOG {literal(one.attached_as).sql('duckdb')}"
+        return Catalog(self.kind, _TELLS, options, "httpfs", one.path)
+
+    def run(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        statement: exp.Expression | str,
+        params: Sequence[object] | None = None,
+    ) -> duckdb.DuckDBPyConnection:
+        """See :meth:`lakewright.lake.protocol.Lake.run`; the catalog's own tables are in the file that counts now."""
+        if isinstance(statement, str):
+            statement = statement.replace(f"{_METADATA}.", f"{self._there.attached_as}.")
+        return super().run(cursor, statement, params)
+
+    _run = run
 
     def _attach_or_move(
         self, cursor: duckdb.DuckDBPyConnection, statement: str, options: list[str], data_path: str
     ) -> None:
+        self._data_path = data_path
         with self._told_key(cursor):
             super()._attach_or_move(cursor, statement, options, data_path)
 
@@ -135,15 +155,14 @@ class EncryptedDuckLake(DuckLake):
             self.sealed.renewed(cursor, key, lambda made: self._turn(cursor, made))
 
     def _turn(self, cursor: duckdb.DuckDBPyConnection, made: Generation) -> None:
-        """Attach the new file in place of the old one, in one transaction: nobody sees the lake gone."""
+        """Attach the new file in place of the old one, in one statement: nobody finds the lake gone."""
         catalog = self._catalog_of(made)
+        # a project that was moved remembers where it was
+        place = f"DATA_PATH {literal(self._data_path).sql('duckdb')}, OVERRIDE_DATA_PATH true"
         try:
             with self._told_key(cursor):
-                cursor.execute("BEGIN TRANSACTION")
-                cursor.execute(f"DETACH {CATALOG}")
-                cursor.execute(f"ATTACH 'ducklake:{_TELLS}' AS {CATALOG} ({catalog.options})")
-                cursor.execute("COMMIT")
+                cursor.execute(
+                    f"ATTACH OR REPLACE 'ducklake:{_TELLS}' AS {CATALOG} ({catalog.options}, {place})"
+                )
         except duckdb.Error as error:
-            with contextlib.suppress(duckdb.Error):
-                cursor.execute("ROLLBACK")
             raise explain(error, hide=self.session.hidden) from None

@@ -50,7 +50,6 @@ PATIENCE = 20.0
 
 _BEAT = 0.1
 _WRONG_KEY = re.compile(r"Wrong encryption key|without a key|tag differs|not encrypted", re.IGNORECASE)
-_ATTACHED = "__ducklake_metadata_lake"
 
 
 class LakeKey(Protocol):
@@ -121,6 +120,11 @@ class Generation:
     number: int
     key: str
     version: int
+
+    @property
+    def attached_as(self) -> str:
+        """What the database is called while the lake is attached: two files can be there at a time."""
+        return f"__ducklake_metadata_lake_{self.number}"
 
 
 class SealedCatalog:
@@ -193,8 +197,9 @@ class SealedCatalog:
         """A connection with the catalog attached, its name there, and the file."""
         there = _sessions.get(self.base)
         if there is not None:
+            one = self._there()
             with contextlib.closing(there()) as cursor:
-                yield cursor, _ATTACHED, self._there()
+                yield cursor, one.attached_as, one
             return
         release = self.hold()
         try:
@@ -254,7 +259,7 @@ class SealedCatalog:
         made = self._next(old.number, key or self.keys.stored(old.key, old.version))
         self.remove_leftovers()
         part = made.path.with_name(f"{made.path.name}.part")
-        _copy(cursor, _ATTACHED, part, self.secret(made))
+        _copy(cursor, old.attached_as, part, self.secret(made))
         part.replace(made.path)
         _sync(made.path.parent)
         turn(made)
