@@ -12,7 +12,7 @@ from lakewright.run.states import built_states
 from lakewright.spec.databases import DatabaseDataset
 from lakewright.spec.dataset import Dataset
 from lakewright.spec.project import Project
-from lakewright.spec.rest import RestSource
+from lakewright.spec.rest import RestDataset, RestSource
 
 if TYPE_CHECKING:
     from lakewright.run.services import Services
@@ -68,6 +68,8 @@ def _source_reads(project: Project, id: str) -> list[str]:
     spec = source.datasets[name]
     if isinstance(spec, DatabaseDataset) and spec.load != "full":
         return ["what the database sends is compared with it"]
+    if isinstance(spec, RestDataset) and spec.incremental is not None:
+        return ["what the API sends is compared with it"]
     if isinstance(source, RestSource):
         return [
             f"raw.{child} is asked for by its rows"

@@ -56,7 +56,9 @@ def csv_scan(
     return table_function("read_csv", files, named)
 
 
-def lines_scan(file: str, name: str = "line", *, longest: int = MAX_LINE) -> exp.Table:
+def lines_scan(
+    file: str, name: str = "line", *, longest: int = MAX_LINE, compression: str = "none"
+) -> exp.Table:
     """Return the scan of a text file as one column of lines, in order; an empty line is NULL."""
     named = {
         "columns": _struct({name: "VARCHAR"}),
@@ -68,7 +70,7 @@ def lines_scan(file: str, name: str = "line", *, longest: int = MAX_LINE) -> exp
         "strict_mode": literal(False),
         "max_line_size": literal(longest),
         "buffer_size": literal(max(_BUFFER, 2 * longest)),
-        "compression": literal("none"),
+        "compression": literal(compression),
     }
     return table_function("read_csv", [file], named)
 

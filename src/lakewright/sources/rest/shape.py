@@ -9,6 +9,7 @@ import duckdb
 import msgspec
 
 from lakewright.errors import RunError
+from lakewright.lake.raw_zone import PACKED
 from lakewright.sources.json_files import path_steps
 from lakewright.sources.scan import lines_scan
 from lakewright.sql.names import literal
@@ -102,7 +103,9 @@ def _with_spans(
 
 
 def _scan(file: Path | str) -> str:
-    return lines_scan(str(file), longest=_LONGEST).sql("duckdb")
+    # old loads lie packed in the archive
+    packed = "zstd" if str(file).endswith(PACKED) else "none"
+    return lines_scan(str(file), longest=_LONGEST, compression=packed).sql("duckdb")
 
 
 def _text(value: str) -> str:

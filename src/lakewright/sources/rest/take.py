@@ -231,7 +231,7 @@ def _earlier(work: _Work, load: Load) -> list[str]:
     parts = [
         part.path
         for file in work.known.values()
-        if file.batch not in far and file.path.startswith(PREFIX)
+        if file.batch not in far and file.path.startswith(PREFIX) and file.gone != "expired"
         for part in file.parts
     ]
     return [work.store.uri(path) for path in parts]
