@@ -67,7 +67,7 @@ def rows(first: int, count: int, day: object, name: str) -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An encrypted project that was built twice: rows in files, and few rows that wait in the catalog."""
+    """An encrypted project that was built twice: many rows, and a few."""
     folder = Folder(tmp_path_factory.mktemp("encrypted") / "shop")
     folder.write("lakewright.yaml", PROJECT)
     folder.write("sources/files.yaml", SOURCE)
@@ -133,6 +133,8 @@ def test_nothing_is_readable_but_what_is_said_to_be(shop: Folder) -> None:
             one for one in shop.root.rglob("*.parquet") if "tables" in one.parts or "archive" in one.parts
         ]
     assert files
+    # no folder is named after a value, not even after compaction
+    assert not list((shop / "lake/tables").rglob("*=*"))
     assert {one.read_bytes()[:4] for one in files} == {
         b"PARE"
     }  # the mark of Parquet whose footer is encrypted

@@ -29,7 +29,7 @@ from lakewright.lake.storage import Resolve, is_remote, open_storage, tables_pat
 from lakewright.spec.project import Lake as LakeSpec
 from lakewright.sql.names import literal, split_id, table
 
-__all__ = ["Catalog", "DuckLake", "mismatch"]
+__all__ = ["ENCRYPTED", "Catalog", "DuckLake", "mismatch"]
 
 _AUTHOR = "lakewright"
 
@@ -38,6 +38,11 @@ _OPENINGS = 5
 
 #: A few rows are kept in a table of the catalog, which takes 2,000 columns in SQLite, 1,600 in PostgreSQL, three its own.
 _MOST_COLUMNS = {"ducklake-sqlite": 1_997, "ducklake-postgres": 1_597, "ducklake-encrypted": 100_000}
+
+
+#: Few rows go to files, too: DuckLake 1.0 takes rows out of an encrypted catalog into folders that are named after
+#: values, and cannot bring such files together with others.
+ENCRYPTED = "ENCRYPTED true, DATA_INLINING_ROW_LIMIT 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +357,7 @@ def _catalog(spec: LakeSpec, root: Path, resolve: Resolve) -> Catalog:
         address = resolve(rest)
         if address.startswith("//"):
             address = f"postgresql:{address}"
-        options = f"ENCRYPTED {'true' if spec.encryption else 'false'}"
+        options = ENCRYPTED if spec.encryption else "ENCRYPTED false"
         return Catalog("ducklake-postgres", f"postgres:{address}", options, "postgres_scanner", None)
     raise LakewrightError(
         "LW417",

@@ -15,7 +15,7 @@ from lakewright.engine.extensions import load
 from lakewright.engine.session import Session
 from lakewright.errors import LakewrightError
 from lakewright.lake import purge
-from lakewright.lake.ducklake import Catalog, DuckLake, mismatch
+from lakewright.lake.ducklake import ENCRYPTED, Catalog, DuckLake, mismatch
 from lakewright.lake.locks import CommitLock
 from lakewright.lake.protocol import CATALOG
 from lakewright.lake.sealed import Generation, LakeKey, SealedCatalog, clear_beside, wrong_key
@@ -80,7 +80,7 @@ class EncryptedDuckLake(DuckLake):
 
     def _catalog_of(self, one: Generation) -> Catalog:
         self._there = one
-        options = f"ENCRYPTED, METADATA_CATALOG {literal(one.attached_as).sql('duckdb')}"
+        options = f"{ENCRYPTED}, METADATA_CATALOG {literal(one.attached_as).sql('duckdb')}"
         return Catalog(self.kind, _TELLS, options, "httpfs", one.path)
 
     def run(
