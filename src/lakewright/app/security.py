@@ -46,13 +46,13 @@ def rotate_key(platform: Platform, name: str) -> Rotated:
     if name not in known:
         raise UsageError("LW904", f"no key {name!r} was ever used{nearest(name, known)}")
     platform.audit.record("rotate", name)
-    if encrypted:
+    lake = platform.services.lake if encrypted else None
+    if isinstance(lake, EncryptedDuckLake):
         # the catalog first: its file says which version it needs, and the store has that from now on
         _, new = platform.keys.rotated(name)
-        if isinstance(lake := platform.services.lake, EncryptedDuckLake):
-            lake.rotate(new)
+        lake.rotate(new)
     version, count = platform.vault.rotate(name)
-    return Rotated(version, count, encrypted)
+    return Rotated(version, count, isinstance(lake, EncryptedDuckLake))
 
 
 def _encrypts(platform: Platform, name: str) -> bool:

@@ -295,7 +295,9 @@ def clear_beside(file: Path) -> Path:
 def wrong_key(text: str, one: Generation) -> LakewrightError | None:
     """Return the error for *text*, with which DuckDB refuses a file's key; None when it says something else."""
     if _WRONG_KEY.search(text):
-        message = f"{one.path} is not opened by key {one.key!r}, version {one.version}"
+        message = (
+            f"{one.path} is not opened by key {one.key!r}, version {one.version}: it is another's, or damaged"
+        )
         return RunError("LW832", message, tried=(f"key {one.key}, version {one.version}",))
     if re.search(r"could not set lock|conflicting lock", text, re.IGNORECASE):
         return RunError("LW831", f"another program has the lake's catalog {one.path} open")
