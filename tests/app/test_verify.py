@@ -44,7 +44,7 @@ def test_every_damage_is_told_and_healed(shop: Folder) -> None:
     for level in ("quick", "normal", "deep"):
         assert look(shop, level).problems == []
     with Platform.open(shop.root) as platform:
-        files = [shop / f"lake/{one.kind}/{one.path}" for one in show(platform)[1].of("tables", "raw")]
+        files = [shop / f"lake/{one.kind}/{one.path}" for one in show(platform).manifest.of("tables", "raw")]
     files = [one for one in files if "_rejects" not in str(one)]
     for _ in range(2):
         struck = dice.sample(files, 4)
