@@ -46,12 +46,7 @@ def test_from_a_folder_inside_and_from_elsewhere(built: Path, tmp_path: Path) ->
         'it\'s "quoted"',
         "a#b%20c",
         "semi;colon [x]",
-        pytest.param(
-            "braces {y}",
-            marks=pytest.mark.xfail(
-                reason="the lake takes braces in its folder's path for a placeholder", strict=True
-            ),
-        ),
+        "braces {y}",
     ],
 )
 def test_a_folder_of_any_name(tmp_path: Path, name: str) -> None:

@@ -106,7 +106,7 @@ class DuckLake(AttachedLake):
         options = [f"DATA_PATH {literal(data_path).sql('duckdb')}", catalog.options]
         if self.read_only:
             options.append("READ_ONLY")
-        statement = f"ATTACH {address} AS {CATALOG} ({{}})"
+        statement = f"ATTACH {address} AS {CATALOG}"
         wait = 0.05
         for attempt in range(_OPENINGS):
             try:
@@ -139,7 +139,7 @@ class DuckLake(AttachedLake):
         self, cursor: duckdb.DuckDBPyConnection, statement: str, options: list[str], data_path: str
     ) -> None:
         try:
-            cursor.execute(statement.format(", ".join(options)))
+            cursor.execute(f"{statement} ({', '.join(options)})")
         except duckdb.Error as error:
             # The catalog remembers an absolute folder. A project that was moved or copied as a whole
             # brought its data along: then the folder of now is right.
@@ -150,7 +150,7 @@ class DuckLake(AttachedLake):
             )
             if not moved:
                 raise
-            cursor.execute(statement.format(", ".join([*options, "OVERRIDE_DATA_PATH true"])))
+            cursor.execute(f"{statement} ({', '.join([*options, 'OVERRIDE_DATA_PATH true'])})")
 
     def _prepare(self, cursor: duckdb.DuckDBPyConnection) -> None:
         if self.columns(cursor, checkpoints.TABLE) is None:
