@@ -153,7 +153,7 @@ class AttachedLake(ABC):
         """See :meth:`lakewright.lake.protocol.Lake.prepare_table`."""
 
     def _ensure_zone(self, cursor: duckdb.DuckDBPyConnection, zone: str) -> None:
-        self._run(cursor, f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.{_quoted(zone)}")
+        self.run(cursor, f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.{_quoted(zone)}")
 
     @abstractmethod
     def _create(
@@ -244,7 +244,7 @@ class AttachedLake(ABC):
             beside += "_"
         self.add_column(cursor, id, beside, kind)
         value = exp.cast(column(name), kind, dialect="duckdb")
-        self._run(cursor, exp.update(table(id, CATALOG), {_quoted(beside): value}, dialect="duckdb"))
+        self.run(cursor, exp.update(table(id, CATALOG), {_quoted(beside): value}, dialect="duckdb"))
         self.drop_column(cursor, id, name)
         self.rename_column(cursor, id, beside, name)
 
@@ -259,13 +259,13 @@ class AttachedLake(ABC):
         """See :meth:`lakewright.lake.protocol.Lake.set_comment`."""
         self._writable()
         if self.capabilities.comments:
-            self._run(cursor, f"COMMENT ON TABLE {_table(id)} IS {literal(comment).sql('duckdb')}")
+            self.run(cursor, f"COMMENT ON TABLE {_table(id)} IS {literal(comment).sql('duckdb')}")
 
     def drop_table(self, cursor: duckdb.DuckDBPyConnection, id: str) -> None:
         """See :meth:`lakewright.lake.protocol.Lake.drop_table`."""
         self._writable()
         self.capabilities.require("drop_table", self.kind)
-        self._run(cursor, f"DROP TABLE IF EXISTS {_table(id)}")
+        self.run(cursor, f"DROP TABLE IF EXISTS {_table(id)}")
 
     def at(self, id: str, version: int | None = None, timestamp: datetime | None = None) -> exp.Table:
         """See :meth:`lakewright.lake.protocol.Lake.at`."""
@@ -311,11 +311,9 @@ class AttachedLake(ABC):
         """Run one statement; its errors come out coded."""
         return self.session.execute(statement, params, cursor)
 
-    _run = run
-
     def _alter(self, cursor: duckdb.DuckDBPyConnection, id: str, change: str) -> None:
         self._writable()
-        self._run(cursor, f"ALTER TABLE {_table(id)} {change}")
+        self.run(cursor, f"ALTER TABLE {_table(id)} {change}")
 
     def _existing(self, cursor: duckdb.DuckDBPyConnection, id: str) -> dict[str, str]:
         found = self.columns(cursor, id)

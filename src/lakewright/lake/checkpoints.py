@@ -6,13 +6,12 @@ never does. The last row of a dataset, by batch, is the one that counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import duckdb
 from sqlglot import exp
 
-from lakewright.lake.protocol import BOOKKEEPING, CATALOG, Checkpoint
+from lakewright.lake.protocol import BOOKKEEPING, CATALOG, Checkpoint, Runs
 from lakewright.sql.names import column, identifier, literal, table
 
 __all__ = ["COLUMNS", "TABLE", "add", "last_batch", "latest", "restored_since"]
@@ -44,14 +43,7 @@ def _insert() -> str:
 _INSERT = _insert()
 
 
-class _Lake(Protocol):
-    def run(
-        self,
-        cursor: duckdb.DuckDBPyConnection,
-        statement: exp.Expression | str,
-        params: Sequence[object] | None = None,
-    ) -> duckdb.DuckDBPyConnection: ...
-
+class _Lake(Runs, Protocol):
     def columns(self, cursor: duckdb.DuckDBPyConnection, id: str) -> dict[str, str] | None: ...
 
 

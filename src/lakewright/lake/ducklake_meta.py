@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
 
 import duckdb
 from sqlglot import exp
 
-from lakewright.lake.protocol import CATALOG, Snapshot, TableInfo
+from lakewright.lake.protocol import CATALOG, Runs, Snapshot, TableInfo
 from lakewright.sql.names import table
 
 __all__ = ["alive", "partitions", "snapshots", "sorts", "tables", "version_at"]
@@ -97,20 +96,14 @@ _DATED = "SELECT max(snapshot_id) FROM ducklake_snapshots('lake') WHERE snapshot
 _NOW = 2**62
 
 
-class _Lake(Protocol):
-    def run(
-        self, cursor: duckdb.DuckDBPyConnection, statement: exp.Expression | str, params: Any = None
-    ) -> duckdb.DuckDBPyConnection: ...
-
-
-def alive(lake: _Lake, cursor: duckdb.DuckDBPyConnection, version: int | None = None) -> dict[str, int]:
+def alive(lake: Runs, cursor: duckdb.DuckDBPyConnection, version: int | None = None) -> dict[str, int]:
     """Return the catalog's number of each table that existed at *version* (default: now), by dataset id."""
     rows = lake.run(cursor, _TABLES, [_NOW if version is None else version]).fetchall()
     return {row[1]: row[0] for row in rows}
 
 
 def partitions(
-    lake: _Lake, cursor: duckdb.DuckDBPyConnection, version: int | None = None
+    lake: Runs, cursor: duckdb.DuckDBPyConnection, version: int | None = None
 ) -> dict[str, tuple[str, ...]]:
     """Return ``partition_by`` of each partitioned table at *version*, by dataset id, as a project writes it."""
     rows = lake.run(cursor, _PARTITIONS, [_NOW if version is None else version]).fetchall()
@@ -129,14 +122,14 @@ def _partition(transform: str, name: str) -> str:
 
 
 def sorts(
-    lake: _Lake, cursor: duckdb.DuckDBPyConnection, id: str, version: int | None = None
+    lake: Runs, cursor: duckdb.DuckDBPyConnection, id: str, version: int | None = None
 ) -> tuple[str, ...]:
     """Return the sort keys of the table at *version*, as a project writes them."""
     rows = lake.run(cursor, _SORTS, [_NOW if version is None else version, id]).fetchall()
     return tuple(f"{expression} {direction.lower()}" for expression, direction in rows)
 
 
-def tables(lake: _Lake, cursor: duckdb.DuckDBPyConnection, only: str | None = None) -> list[TableInfo]:
+def tables(lake: Runs, cursor: duckdb.DuckDBPyConnection, only: str | None = None) -> list[TableInfo]:
     """Return every table that exists now, ordered by id, or *only* that one.
 
     Rows are counted, from statistics where possible.
@@ -168,7 +161,7 @@ def tables(lake: _Lake, cursor: duckdb.DuckDBPyConnection, only: str | None = No
 
 
 def snapshots(
-    lake: _Lake, cursor: duckdb.DuckDBPyConnection, id: str | None = None, limit: int | None = None
+    lake: Runs, cursor: duckdb.DuckDBPyConnection, id: str | None = None, limit: int | None = None
 ) -> list[Snapshot]:
     """Return versions, newest first; with *id* only those that touched it."""
     names = dict(lake.run(cursor, _NAMES).fetchall())
@@ -203,7 +196,7 @@ def _info(text: str | None) -> dict[str, object]:
 
 
 def version_at(
-    lake: _Lake, cursor: duckdb.DuckDBPyConnection, version: int | None, timestamp: datetime | None
+    lake: Runs, cursor: duckdb.DuckDBPyConnection, version: int | None, timestamp: datetime | None
 ) -> int | None:
     """Return *version* when it exists, or the last version committed until *timestamp*; None when there is none."""
     if timestamp is None:

@@ -94,8 +94,6 @@ class EncryptedDuckLake(DuckLake):
             statement = statement.replace(f"{_METADATA}.", f"{self._there.attached_as}.")
         return super().run(cursor, statement, params)
 
-    _run = run
-
     def _attach_or_move(
         self, cursor: duckdb.DuckDBPyConnection, statement: str, options: list[str], data_path: str
     ) -> None:

@@ -30,7 +30,7 @@ from lakewright.lake.locks import CommitLock
 from lakewright.lake.protocol import BOOKKEEPING, CATALOG, Capabilities, Compaction, Snapshot, TableInfo
 from lakewright.lake.restore import restore
 from lakewright.lake.storage import Resolve, open_storage
-from lakewright.lake.upkeep import GRACE, ORPHAN_AGE
+from lakewright.lake.upkeep import GRACE, ORPHAN_AGE, chosen_tables
 from lakewright.spec.base import ZONES
 from lakewright.spec.project import Lake as LakeSpec
 from lakewright.sql.names import QUARANTINE_ZONE, identifier, literal, split_id, table
@@ -342,8 +342,7 @@ class IcebergLake(AttachedLake):
         Raises LW413 where the catalog does that itself (S3 Tables, Glue), and without pyiceberg.
         """
         rest = self._maintained("compaction")
-        chosen = iceberg_upkeep.chosen(self, cursor, ids)
-        return [self._rewritten(cursor, rest, id) for id in chosen]
+        return [self._rewritten(cursor, rest, id) for id in chosen_tables(self.ids(cursor), ids)]
 
     def _rewritten(
         self, cursor: duckdb.DuckDBPyConnection, rest: RestTables, id: str, *, always: bool = False

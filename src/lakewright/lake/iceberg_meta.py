@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import duckdb
 from sqlglot import exp
 
 from lakewright.errors import NotFoundError
-from lakewright.lake.protocol import BOOKKEEPING, CATALOG, Snapshot, TableInfo
+from lakewright.lake.protocol import BOOKKEEPING, CATALOG, Runs, Snapshot, TableInfo
 from lakewright.sql.names import column, literal, table
 
 __all__ = [
@@ -59,12 +59,6 @@ _OPERATIONS = {
 }
 
 
-class _Lake(Protocol):
-    def run(
-        self, cursor: duckdb.DuckDBPyConnection, statement: exp.Expression | str, params: Any = None
-    ) -> duckdb.DuckDBPyConnection: ...
-
-
 @dataclass(frozen=True, slots=True)
 class TableSnapshot:
     """One snapshot of one table."""
@@ -79,7 +73,7 @@ def name_of(id: str) -> str:
     return literal(table(id, CATALOG).sql("duckdb")).sql("duckdb")
 
 
-def zones(lake: _Lake, cursor: duckdb.DuckDBPyConnection) -> set[str]:
+def zones(lake: Runs, cursor: duckdb.DuckDBPyConnection) -> set[str]:
     """Return the namespaces that exist."""
     rows = lake.run(
         cursor, "SELECT schema_name FROM duckdb_schemas() WHERE database_name = 'lake'"
@@ -87,7 +81,7 @@ def zones(lake: _Lake, cursor: duckdb.DuckDBPyConnection) -> set[str]:
     return {row[0] for row in rows}
 
 
-def ids(lake: _Lake, cursor: duckdb.DuckDBPyConnection) -> set[str]:
+def ids(lake: Runs, cursor: duckdb.DuckDBPyConnection) -> set[str]:
     """Return the ids of the tables that exist."""
     rows = lake.run(
         cursor, "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'lake'"
@@ -95,7 +89,7 @@ def ids(lake: _Lake, cursor: duckdb.DuckDBPyConnection) -> set[str]:
     return {f"{zone}.{name}" for zone, name in rows}
 
 
-def metadata(lake: _Lake, cursor: duckdb.DuckDBPyConnection, id: str) -> dict[str, Any]:
+def metadata(lake: Runs, cursor: duckdb.DuckDBPyConnection, id: str) -> dict[str, Any]:
     """Return the table's metadata as the Iceberg specification lays it out."""
     query = exp.select(exp.cast(column("metadata"), "JSON")).from_(
         _function("iceberg_load_table_response", id)
@@ -139,7 +133,7 @@ def _fields(meta: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def returns_to_earlier(
-    lake: _Lake,
+    lake: Runs,
     cursor: duckdb.DuckDBPyConnection,
     id: str,
     *,
@@ -163,7 +157,7 @@ def returns_to_earlier(
     return changed in earlier
 
 
-def info(lake: _Lake, cursor: duckdb.DuckDBPyConnection, id: str) -> TableInfo:
+def info(lake: Runs, cursor: duckdb.DuckDBPyConnection, id: str) -> TableInfo:
     """Return what is known about one table."""
     meta = metadata(lake, cursor, id)
     count = lake.run(cursor, exp.select(exp.Count(this=exp.Star())).from_(table(id, CATALOG))).fetchone()
@@ -186,7 +180,7 @@ def _current(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def files(lake: _Lake, cursor: duckdb.DuckDBPyConnection, id: str) -> list[str]:
+def files(lake: Runs, cursor: duckdb.DuckDBPyConnection, id: str) -> list[str]:
     """Return the data files of the current version."""
     query = (
         exp.select(column("file_path"))
@@ -196,7 +190,7 @@ def files(lake: _Lake, cursor: duckdb.DuckDBPyConnection, id: str) -> list[str]:
     return [row[0] for row in lake.run(cursor, query.order_by(column("file_path"))).fetchall()]
 
 
-def table_snapshots(lake: _Lake, cursor: duckdb.DuckDBPyConnection, id: str) -> list[TableSnapshot]:
+def table_snapshots(lake: Runs, cursor: duckdb.DuckDBPyConnection, id: str) -> list[TableSnapshot]:
     """Return the table's own snapshots, oldest first."""
     query = exp.select(column("snapshot_id"), column("timestamp_ms"), column("operation"))
     rows = lake.run(
@@ -205,7 +199,7 @@ def table_snapshots(lake: _Lake, cursor: duckdb.DuckDBPyConnection, id: str) -> 
     return [TableSnapshot(row[0], row[1].replace(tzinfo=UTC), row[2] or "") for row in rows]
 
 
-def _commits(lake: _Lake, cursor: duckdb.DuckDBPyConnection) -> list[tuple[int, datetime, str, str, str]]:
+def _commits(lake: Runs, cursor: duckdb.DuckDBPyConnection) -> list[tuple[int, datetime, str, str, str]]:
     if COMMITS not in ids(lake, cursor):
         return []
     query = exp.select(*(column(name) for name in COLUMNS)).from_(table(COMMITS, CATALOG))
@@ -213,7 +207,7 @@ def _commits(lake: _Lake, cursor: duckdb.DuckDBPyConnection) -> list[tuple[int, 
 
 
 def snapshots(
-    lake: _Lake, cursor: duckdb.DuckDBPyConnection, id: str | None = None, limit: int | None = None
+    lake: Runs, cursor: duckdb.DuckDBPyConnection, id: str | None = None, limit: int | None = None
 ) -> list[Snapshot]:
     """Return the recorded commits, newest first, with what each did to which table."""
     commits = _commits(lake, cursor)
@@ -247,7 +241,7 @@ def _place(commits: list[tuple[int, datetime, str, str, str]], at: datetime) -> 
 
 
 def version_at(
-    lake: _Lake, cursor: duckdb.DuckDBPyConnection, version: int | None, timestamp: datetime | None
+    lake: Runs, cursor: duckdb.DuckDBPyConnection, version: int | None, timestamp: datetime | None
 ) -> int | None:
     """Return *version* when it was recorded, or the last one opened until *timestamp*."""
     if COMMITS not in ids(lake, cursor):
@@ -262,7 +256,7 @@ def version_at(
     return row[0] if row else None
 
 
-def next_commit(lake: _Lake, cursor: duckdb.DuckDBPyConnection, version: int) -> int | None:
+def next_commit(lake: Runs, cursor: duckdb.DuckDBPyConnection, version: int) -> int | None:
     """Return the commit that follows *version*, None when it is the last."""
     query = exp.select(exp.Min(this=column("id"))).from_(table(COMMITS, CATALOG))
     row = lake.run(cursor, query.where(column("id") > literal(version))).fetchone()

@@ -6,7 +6,7 @@ interrupted is finished by the next call: first a version is no longer offered, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Protocol
 import duckdb
 from sqlglot import exp
 
-from lakewright.errors import LakewrightError, NotFoundError, nearest
+from lakewright.errors import LakewrightError
 from lakewright.lake import iceberg_meta, schema
 from lakewright.lake.iceberg_meta import COMMITS
 from lakewright.lake.iceberg_rest import Listed, RestTables, bare
-from lakewright.lake.protocol import CATALOG, Compaction
+from lakewright.lake.protocol import CATALOG, Compaction, Runs
 from lakewright.sql.names import column, literal, table
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import ManifestEntry
     from pyiceberg.table import Table
 
-__all__ = ["chosen", "first_kept", "forget_before", "rewrite", "sweep"]
+__all__ = ["first_kept", "forget_before", "rewrite", "sweep"]
 
 #: Data files below this many bytes are worth putting together, or below three quarters of the table's own target.
 SMALL = 64 << 20
@@ -43,14 +43,7 @@ _MANY = 10
 _STAGED = "_rewritten_rows"
 
 
-class _Lake(Protocol):
-    def run(
-        self,
-        cursor: duckdb.DuckDBPyConnection,
-        statement: exp.Expression | str,
-        params: Sequence[object] | None = None,
-    ) -> duckdb.DuckDBPyConnection: ...
-
+class _Lake(Runs, Protocol):
     def columns(self, cursor: duckdb.DuckDBPyConnection, id: str) -> dict[str, str] | None: ...
 
     def sort_keys(
@@ -104,16 +97,6 @@ def _superseded(snapshots: Sequence[iceberg_meta.TableSnapshot], following: int 
 
 
 # --- rows
-
-
-def chosen(lake: _Lake, cursor: duckdb.DuckDBPyConnection, ids: Iterable[str] | None) -> list[str]:
-    """Return *ids*, or all tables when None; raises LW414 for one that is not there."""
-    known = lake.ids(cursor)
-    wanted = sorted(known) if ids is None else list(ids)
-    for id in wanted:
-        if id not in known:
-            raise NotFoundError("LW414", f"the lake has no table {id!r}{nearest(id, known)}")
-    return wanted
 
 
 def rewrite(

@@ -21,6 +21,7 @@ __all__ = [
     "Checkpoint",
     "Compaction",
     "Lake",
+    "Runs",
     "Snapshot",
     "TableInfo",
 ]
@@ -132,7 +133,20 @@ class Compaction:
     after: int
 
 
-class Lake(Protocol):
+class Runs(Protocol):
+    """What takes statements."""
+
+    def run(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        statement: exp.Expression | str,
+        params: Sequence[object] | None = None,
+    ) -> duckdb.DuckDBPyConnection:
+        """Run one statement; its errors come out coded and without secrets."""
+        ...
+
+
+class Lake(Runs, Protocol):
     """Tables in zones, committed together, with history. Attached to every cursor of a session as ``lake``.
 
     Datasets are named ``zone.name``. A *cursor* is the caller's: what it does inside
@@ -143,15 +157,6 @@ class Lake(Protocol):
     capabilities: Capabilities
     #: For files of the lake that are no tables, None when they are in the clear.
     cipher: Cipher | None
-
-    def run(
-        self,
-        cursor: duckdb.DuckDBPyConnection,
-        statement: exp.Expression | str,
-        params: Sequence[object] | None = None,
-    ) -> duckdb.DuckDBPyConnection:
-        """Run one statement; its errors come out coded and without secrets."""
-        ...
 
     def transaction(
         self,

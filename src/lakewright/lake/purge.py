@@ -11,14 +11,13 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import duckdb
 from sqlglot import exp
 
 from lakewright.errors import RunError
 from lakewright.lake import ducklake_meta
-from lakewright.lake.protocol import CATALOG
+from lakewright.lake.protocol import CATALOG, Runs
 from lakewright.sql.names import column, literal, split_id, table
 
 __all__ = ["purge", "rewrite_catalog"]
@@ -33,16 +32,7 @@ _STATISTICS = f"""
 """  # noqa: S608 - names of ours
 
 
-class _Lake(Protocol):
-    def run(
-        self,
-        cursor: duckdb.DuckDBPyConnection,
-        statement: exp.Expression | str,
-        params: Sequence[object] | None = None,
-    ) -> duckdb.DuckDBPyConnection: ...
-
-
-def purge(lake: _Lake, cursor: duckdb.DuckDBPyConnection, ids: Iterable[str]) -> int:
+def purge(lake: Runs, cursor: duckdb.DuckDBPyConnection, ids: Iterable[str]) -> int:
     """Write the data of *ids* without deleted rows and forget all versions since they were first touched.
 
     Returns how many versions went. The newest stays. Calling it again does no harm.
@@ -89,7 +79,7 @@ def rewrite_catalog(file: Path | None, address: str) -> None:
         ) from None
 
 
-def _rewrite(lake: _Lake, cursor: duckdb.DuckDBPyConnection, id: str) -> None:
+def _rewrite(lake: Runs, cursor: duckdb.DuckDBPyConnection, id: str) -> None:
     zone, name = (literal(one).sql("duckdb") for one in split_id(id))
     lake.run(
         cursor, f"CALL ducklake_flush_inlined_data('{CATALOG}', schema_name => {zone}, table_name => {name})"
@@ -100,7 +90,7 @@ def _rewrite(lake: _Lake, cursor: duckdb.DuckDBPyConnection, id: str) -> None:
     )
 
 
-def _versions(lake: _Lake, cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> list[int]:
+def _versions(lake: Runs, cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> list[int]:
     """Every version from the first that touched one of *ids*, but the newest."""
     touched = [one.id for id in ids for one in ducklake_meta.snapshots(lake, cursor, id)]
     if not touched:
@@ -113,7 +103,7 @@ def _versions(lake: _Lake, cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]
     return [int(row[0]) for row in rows][:-1]
 
 
-def _statistics(lake: _Lake, cursor: duckdb.DuckDBPyConnection, id: str, number: int) -> None:
+def _statistics(lake: Runs, cursor: duckdb.DuckDBPyConnection, id: str, number: int) -> None:
     """Take the least and greatest values of columns from the rows that are there: they only ever grow by themselves."""
     known = lake.run(cursor, _STATISTICS, [number]).fetchall()
     if not known:

@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import duckdb
-from sqlglot import exp
 
 from lakewright.errors import NotFoundError, nearest
-from lakewright.lake.protocol import CATALOG, Compaction
+from lakewright.lake.protocol import CATALOG, Compaction, Runs
 from lakewright.sql.names import literal, split_id
 
-__all__ = ["GRACE", "ORPHAN_AGE", "compact", "expire"]
+__all__ = ["GRACE", "ORPHAN_AGE", "chosen_tables", "compact", "expire"]
 
 #: Files that no version needs are kept this long: a reader in another process may still be at them.
 GRACE = timedelta(hours=1)
@@ -22,11 +21,7 @@ GRACE = timedelta(hours=1)
 ORPHAN_AGE = timedelta(days=1)
 
 
-class _Lake(Protocol):
-    def run(
-        self, cursor: duckdb.DuckDBPyConnection, statement: exp.Expression | str
-    ) -> duckdb.DuckDBPyConnection: ...
-
+class _Lake(Runs, Protocol):
     def ids(self, cursor: duckdb.DuckDBPyConnection, version: int | None = None) -> set[str]: ...
 
     def files(self, cursor: duckdb.DuckDBPyConnection, id: str) -> list[str]: ...
@@ -34,12 +29,16 @@ class _Lake(Protocol):
 
 def compact(lake: _Lake, cursor: duckdb.DuckDBPyConnection, ids: Iterable[str] | None) -> list[Compaction]:
     """Write inlined rows to files, files without their deleted rows, and small files into larger ones."""
-    known = lake.ids(cursor)
+    return [_compact(lake, cursor, id) for id in chosen_tables(lake.ids(cursor), ids)]
+
+
+def chosen_tables(known: set[str], ids: Iterable[str] | None) -> list[str]:
+    """Return *ids*, or all *known* tables when None; raises LW414 for one that is not there."""
     chosen = sorted(known) if ids is None else list(ids)
     for id in chosen:
         if id not in known:
             raise NotFoundError("LW414", f"the lake has no table {id!r}{nearest(id, known)}")
-    return [_compact(lake, cursor, id) for id in chosen]
+    return chosen
 
 
 def _compact(lake: _Lake, cursor: duckdb.DuckDBPyConnection, id: str) -> Compaction:
