@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 
 from lakewright.app.platform import Platform
 from lakewright.erase import raw as erased
 from lakewright.lake.archive import Archive
 from lakewright.lake.holds import Hold
-from lakewright.recovery import copies
-from lakewright.recovery.contents import raw_files_of
 from lakewright.recovery.create import Source
 from lakewright.run.raw_readers import Readers, readers_of
 from lakewright.sources import retire
@@ -99,7 +95,7 @@ def age(platform: Platform, id: str, found: Due, *, moves: bool) -> Aged:
             done = retire.expire_files(platform.state, services.store, part, call)
         count += len(done)
         rows += sum(one.rows for one in done)
-    path = f"raw/{platform.project.raw[id]}/{id.partition('.')[2]}" if moves and count else ""
+    path = _folder(platform, id) if moves and count else ""
     return Aged(count, rows, path, Due([], stay).why)
 
 
@@ -110,15 +106,12 @@ def archives(platform: Platform, id: str | None = None) -> list[Archive]:
         if one.kind != "restored":
             calls.setdefault((one.dataset, one.archive), []).append(one)
     made = []
+    taken = {dataset: _taken(platform, dataset) for dataset, _ in calls}
     for (dataset, call), mine in calls.items():
-        files = _taken(platform, dataset)
+        files = taken[dataset]
         days = [files[one.path, one.version].taken_at.date() for one in mine]
         kind = mine[0].kind
-        path = (
-            f"raw/{platform.project.raw.get(dataset, '')}/{dataset.partition('.')[2]}"
-            if kind == "archived"
-            else ""
-        )
+        path = _folder(platform, dataset) if kind == "archived" else ""
         rows = sum(_rows(files, one) for one in mine)
         made.append(Archive(call, dataset, kind, path, rows, min(days), max(days), mine[0].at))
     return sorted(made, key=lambda one: (one.at, one.id))
@@ -139,6 +132,11 @@ def restore(platform: Platform, id: str, wanted: Sequence[str]) -> tuple[int, in
     retire.tell(state, store, id, calls)
     files = _taken(platform, id)
     return len(calls), sum(_rows(files, one) for one in mine)
+
+
+def _folder(platform: Platform, id: str) -> str:
+    """Where the archive keeps the files of a raw dataset, also of one that the project has no more."""
+    return f"raw/{platform.project.raw.get(id, '')}/{id.partition('.')[2]}"
 
 
 def _settle(platform: Platform, id: str) -> None:
@@ -199,11 +197,7 @@ def _move(
 def _known(platform: Platform) -> dict[str, str]:
     """The files that the raw zone has to have, with their SHA-256 where it is known."""
     source = Source(platform.project, platform.state, platform.keys, platform.resolve)
-    with (
-        tempfile.TemporaryDirectory() as name,
-        copies.reading(copies.copy(source.database, Path(name))) as ask,
-    ):
-        return {path: one.sha256 for path, one in raw_files_of(ask, platform.project).items()}
+    return {path: one.sha256 for path, one in source.raw_files().items()}
 
 
 def _taken(platform: Platform, id: str) -> dict[tuple[str, int], RawFile]:

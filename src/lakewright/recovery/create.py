@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -71,6 +72,14 @@ class Source:
     def database(self) -> copies.Database:
         """The database of the state."""
         return copies.state_of(self.project.file.state, self.root, self.resolve)
+
+    def raw_files(self) -> dict[str, RawFile]:
+        """Return the files of the raw zone that the manifest names now, by path."""
+        with (
+            tempfile.TemporaryDirectory() as name,
+            copies.reading(copies.copy(self.database, Path(name))) as ask,
+        ):
+            return raw_files_of(ask, self.project)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ from typing import Literal
 
 from lakewright.errors import LakewrightError
 from lakewright.lake.raw import RawStore
+from lakewright.recovery.checksums import Checksums
+from lakewright.recovery.contents import RawFile
 from lakewright.recovery.model import Entry, Kind, Manifest
 from lakewright.recovery.place import Place, sha256_of
 
-__all__ = ["FileState", "Stores", "Wanted", "fetch_database", "look", "newest_entries", "put"]
+__all__ = ["FileState", "Stores", "Wanted", "fetch_database", "look", "newest_entries", "put", "wanted_raw"]
 
 #: A file in the lake compared with what it has to be.
 FileState = Literal["right", "gone", "damaged"]
@@ -28,6 +30,12 @@ class Wanted:
     size: int | None
     sha256: str = ""
     dataset: str = ""
+
+
+def wanted_raw(one: RawFile, checksums: Checksums) -> Wanted:
+    """Return what is known of a file of the raw zone: the manifest's SHA-256, or the one that was noted of it."""
+    known = one.sha256 or checksums.of(one.kind, one.inside)
+    return Wanted(one.kind, one.inside, one.size, known, one.dataset)
 
 
 @dataclass

@@ -13,9 +13,9 @@ from lakewright.errors import LakewrightError
 from lakewright.lake.raw import RawStore
 from lakewright.recovery import copies
 from lakewright.recovery.checksums import Checksums
-from lakewright.recovery.contents import files_of, raw_files_of
+from lakewright.recovery.contents import files_of
 from lakewright.recovery.create import Source
-from lakewright.recovery.files import Stores, Wanted, look, newest_entries, put
+from lakewright.recovery.files import Stores, Wanted, look, newest_entries, put, wanted_raw
 from lakewright.recovery.model import Entry, Manifest
 from lakewright.recovery.place import Place
 
@@ -40,19 +40,15 @@ class Healed:
 def needed(source: Source) -> list[Wanted]:
     """Return every file that the lake's catalog and the raw manifest name now, with what is known of it."""
     checksums = Checksums.read(source.state)
-    with tempfile.TemporaryDirectory() as name:
-        with copies.reading(copies.copy(source.catalog, Path(name)), source.catalog) as ask:
-            tables = files_of(ask)
-        with copies.reading(copies.copy(source.database, Path(name))) as ask:
-            raw = raw_files_of(ask, source.project)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        copies.reading(copies.copy(source.catalog, Path(name)), source.catalog) as ask,
+    ):
+        tables = files_of(ask)
     found = [
         Wanted("tables", one.path, one.size, checksums.of("tables", one.path), one.dataset) for one in tables
     ]
-    found += [
-        Wanted(one.kind, one.inside, one.size, one.sha256 or checksums.of(one.kind, one.inside), one.dataset)
-        for one in raw.values()
-    ]
-    return found
+    return found + [wanted_raw(one, checksums) for one in source.raw_files().values()]
 
 
 def heal(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,12 +14,10 @@ import msgspec
 
 from lakewright.errors import LakewrightError
 from lakewright.lake.raw_zone import PACKED
-from lakewright.recovery import copies
 from lakewright.recovery.checksums import Checksums
 from lakewright.recovery.contents import RawFile as Known
-from lakewright.recovery.contents import raw_files_of
 from lakewright.recovery.create import Source
-from lakewright.recovery.files import FileState, Stores, Wanted, look
+from lakewright.recovery.files import FileState, Stores, Wanted, look, wanted_raw
 from lakewright.recovery.heal import Healed
 from lakewright.sources.discover import Found
 from lakewright.sources.files import original, staging
@@ -54,10 +51,7 @@ class _Work:
 
     def wanted(self, path: str) -> Wanted:
         """What is known of a file of the raw zone or the archive, by its path in the manifest."""
-        one = self.known.get(path, Known(path))
-        return Wanted(
-            one.kind, one.inside, one.size, one.sha256 or self.checksums.of(one.kind, one.inside), one.dataset
-        )
+        return wanted_raw(self.known.get(path, Known(path)), self.checksums)
 
 
 def remake(
@@ -99,12 +93,9 @@ def doubted(
 
 
 def _work(services: Services, source: Source, cursor: duckdb.DuckDBPyConnection, aside: str) -> _Work:
-    with (
-        tempfile.TemporaryDirectory() as name,
-        copies.reading(copies.copy(source.database, Path(name))) as ask,
-    ):
-        known = raw_files_of(ask, source.project)
-    return _Work(services, cursor, Stores(source.store), known, Checksums.read(source.state), aside)
+    return _Work(
+        services, cursor, Stores(source.store), source.raw_files(), Checksums.read(source.state), aside
+    )
 
 
 def _copied_files(services: Services) -> Iterator[tuple[FileDataset, RawFile]]:

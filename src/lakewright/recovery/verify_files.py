@@ -16,9 +16,9 @@ from lakewright.errors import LakewrightError
 from lakewright.lake.sealed import opened_by
 from lakewright.recovery import copies
 from lakewright.recovery.checksums import Checksums
-from lakewright.recovery.contents import REJECTS, LakeFile, files_of, raw_files_of
+from lakewright.recovery.contents import REJECTS, LakeFile, files_of
 from lakewright.recovery.create import Source
-from lakewright.recovery.files import Stores, Wanted, look
+from lakewright.recovery.files import Stores, Wanted, look, wanted_raw
 from lakewright.recovery.findings import FILES, PAST, WHOLE, Findings
 from lakewright.recovery.heal import archive_files
 from lakewright.recovery.model import Entry, Kind
@@ -137,19 +137,14 @@ def _encrypted(address: str, one: LakeFile, cursor: duckdb.DuckDBPyConnection, d
 
 def raw_files(source: Source, chosen: Chosen, found: Findings, doubted: Mapping[str, str]) -> None:
     """Compare the files of the raw zone with their manifest; *doubted* are those known to be wrong, and why."""
-    with (
-        tempfile.TemporaryDirectory() as name,
-        copies.reading(copies.copy(source.database, Path(name))) as ask,
-    ):
-        files = raw_files_of(ask, source.project)
+    files = source.raw_files()
     checksums, stores = Checksums.read(source.state), Stores(source.store)
     read: list[Entry] = []
     for one in files.values():
         if not chosen(one.dataset):
             continue
         found.saw("raw files")
-        known = one.sha256 or checksums.of(one.kind, one.inside)
-        wanted = Wanted(one.kind, one.inside, one.size, known, one.dataset)
+        wanted = wanted_raw(one, checksums)
         state, digest = look(stores, wanted, deep=found.level == "deep")
         if state != "right" or one.path in doubted:
             there = stores.sizes(one.kind).get(one.inside)

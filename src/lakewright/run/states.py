@@ -12,7 +12,7 @@ from lakewright.plan.tasks import Batch, DatasetState, UpstreamState
 from lakewright.run.build import dataset_state, upstream_state
 from lakewright.run.loads import loaded_states, warehouse_fingerprint
 from lakewright.sources.manifest import raw_files
-from lakewright.sources.retired import retired_files
+from lakewright.sources.retired import retired_files, with_what_became
 from lakewright.spec.mask import Hash
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ __all__ = ["built_states", "fingerprints", "raw_states", "upstream_states"]
 def raw_states(state: State) -> dict[str, UpstreamState]:
     """Return what the manifest holds of each raw dataset, from one query."""
     table, gone = raw_files, retired_files
-    same = [table.c[name] == gone.c[name] for name in ("dataset", "path", "version")]
     expired = gone.c.kind == "expired"
 
     def there(value: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
@@ -42,7 +41,7 @@ def raw_states(state: State) -> dict[str, UpstreamState]:
             there(table.c.size),
             sa.func.sum(sa.case((current, 1), else_=0)),
         )
-        .select_from(table.outerjoin(gone, sa.and_(*same)))
+        .select_from(with_what_became(table))
         .group_by(table.c.dataset, table.c.batch)
     )
     with state.begin(table, gone) as connection:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 import sqlalchemy as sa
 
-from lakewright.sources.retired import as_it_is, retired_files
+from lakewright.sources.retired import as_it_is, retired_files, with_what_became
 from lakewright.spec.sources import FileDataset
 from lakewright.state import State, UtcTime, metadata
 
@@ -126,10 +126,9 @@ def files_of(
     :func:`replaced_since`.
     """
     table, gone = raw_files, retired_files
-    same = [table.c[name] == gone.c[name] for name in ("dataset", "path", "version")]
     query = (
         sa.select(table, gone.c.kind.label("_kind"), gone.c.objects.label("_objects"))
-        .select_from(table.outerjoin(gone, sa.and_(*same)))
+        .select_from(with_what_became(table))
         .where(table.c.dataset == dataset)
     )
     if after is not None:

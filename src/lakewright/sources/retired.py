@@ -30,6 +30,7 @@ __all__ = [
     "retired_files",
     "retired_of",
     "rewrote",
+    "with_what_became",
 ]
 
 #: What became of an old file. One that was ``restored``, or is only on its way to the archive, is where it was, and
@@ -77,6 +78,12 @@ class Retired(msgspec.Struct, frozen=True):
 
 
 _objects = msgspec.json.Decoder(tuple[Moved, ...])
+
+
+def with_what_became(files: sa.Table) -> sa.Join:
+    """Join the manifest's table *files* with what became of each version; most have nothing here."""
+    same = [files.c[name] == retired_files.c[name] for name in ("dataset", "path", "version")]
+    return files.outerjoin(retired_files, sa.and_(*same))
 
 
 def as_it_is(file: RawFile, kind: str | None, objects: str | None) -> RawFile:
