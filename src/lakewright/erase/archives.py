@@ -56,9 +56,11 @@ def count(
             for file in manifest["files"]:
                 local = _fetch(store, f"{one.path}/{file['name']}", staging / f"{one.id}-{file['name']}")
                 reader = _reader(local, key)
-                condition = _condition(cursor, holder, wanted, reader)
+                condition = _condition(services, cursor, holder, wanted, reader)
                 if condition is not None:
-                    row = cursor.execute(f"SELECT count(*) FROM {reader} WHERE {condition}").fetchone()
+                    row = services.lake.run(
+                        cursor, f"SELECT count(*) FROM {reader} WHERE {condition}"
+                    ).fetchone()
                     rows += int(row[0]) if row else 0
                 local.unlink()
             found.append(ArchiveRows(one, rows))
@@ -83,8 +85,8 @@ def rows_in(
         for file in manifest["files"]:
             local = _fetch(store, f"{one.path}/{file['name']}", folder / f".{one.id}-{file['name']}")
             reader = _reader(local, key)
-            condition = _condition(cursor, holder, wanted, reader)
-            if condition is not None and _holds(cursor, reader, condition):
+            condition = _condition(services, cursor, holder, wanted, reader)
+            if condition is not None and _holds(services, cursor, reader, condition):
                 parts.append(f"SELECT * FROM {reader} WHERE {condition}")
     if not parts:
         return None
@@ -123,17 +125,18 @@ def _erase(
     for file in manifest["files"]:
         local = _fetch(store, f"{one.path}/{file['name']}", staging / file["name"])
         reader = _reader(local, key)
-        condition = _condition(cursor, holder, wanted, reader)
-        if condition is None or not _holds(cursor, reader, condition):
+        condition = _condition(services, cursor, holder, wanted, reader)
+        if condition is None or not _holds(services, cursor, reader, condition):
             files.append(file)
             continue
         changed = True
         cut = staging / _next_name(file["name"])
-        cursor.execute(
+        services.lake.run(
+            cursor,
             f"COPY ({_kept(holder, reader, condition)}) TO {literal(str(cut)).sql('duckdb')} "
-            f"{archive.written(key)}"
+            f"{archive.written(key)}",
         )
-        row = cursor.execute(f"SELECT count(*) FROM {_reader(cut, key)}").fetchone()
+        row = services.lake.run(cursor, f"SELECT count(*) FROM {_reader(cut, key)}").fetchone()
         with cut.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         store.put(cut, f"{one.path}/{cut.name}")
@@ -175,9 +178,11 @@ def _fetch(store: RawStore, path: str, local: Path) -> Path:
     return local
 
 
-def _condition(cursor: duckdb.DuckDBPyConnection, holder: Holder, wanted: Wanted, reader: str) -> str | None:
+def _condition(
+    services: Services, cursor: duckdb.DuckDBPyConnection, holder: Holder, wanted: Wanted, reader: str
+) -> str | None:
     """The condition over an archive's file, which may lack columns that the table has by now."""
-    there = {str(row[0]).lower() for row in cursor.execute(f"DESCRIBE FROM {reader}").fetchall()}
+    there = {str(row[0]).lower() for row in services.lake.run(cursor, f"DESCRIBE FROM {reader}").fetchall()}
     keys = {key: one for key, one in holder.keys.items() if key.lower() in there}
     if not keys:
         return None
@@ -191,8 +196,8 @@ def _condition(cursor: duckdb.DuckDBPyConnection, holder: Holder, wanted: Wanted
     return text
 
 
-def _holds(cursor: duckdb.DuckDBPyConnection, reader: str, condition: str) -> bool:
-    row = cursor.execute(f"SELECT count(*) FROM {reader} WHERE {condition}").fetchone()
+def _holds(services: Services, cursor: duckdb.DuckDBPyConnection, reader: str, condition: str) -> bool:
+    row = services.lake.run(cursor, f"SELECT count(*) FROM {reader} WHERE {condition}").fetchone()
     return bool(row and row[0])
 
 

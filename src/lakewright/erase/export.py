@@ -84,7 +84,7 @@ def _write(
     place: str,
     folder: Path,
 ) -> Exported:
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE _export AS {query.sql('duckdb')}")
+    services.lake.run(cursor, f"CREATE OR REPLACE TEMP TABLE _export AS {query.sql('duckdb')}")
     row = cursor.execute("SELECT count(*) FROM _export").fetchone()
     rows = int(row[0]) if row else 0
     name = f"{place.replace(' ', '-')}/{holder.id}"
